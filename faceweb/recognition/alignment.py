@@ -1,0 +1,65 @@
+"""Bringing a face to the place and size that an embedder was trained on."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+def similarity_transform(source: Float32, target: Float32) -> Float32:
+    """The rotation, scale and shift (2, 3) that brings points (n, 2) closest to others (n, 2).
+
+    Least squares without shear or mirroring: Umeyama, "Least-squares estimation of
+    transformation parameters between two point patterns", 1991.
+    """
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    source_centred, target_centred = source - source_mean, target - target_mean
+    left, singular, right = np.linalg.svd(target_centred.T @ source_centred)
+    signs = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
+    rotation = left @ np.diag(signs) @ right
+    spread = (source_centred**2).sum()
+    scale = (singular * signs).sum() / max(float(spread), 1e-9)
+    shift = target_mean - scale * rotation @ source_mean
+    return np.concatenate([scale * rotation, shift[:, None]], axis=1).astype(np.float32)
+
+
+def align(
+    picture: Pixels, landmarks: Float32, template: Sequence[tuple[float, float]], size: int
+) -> Pixels:
+    """Cut faces out of a picture (height, width, 3) so that their landmarks meet a template.
+
+    `landmarks` (n, 5, 2) are pixels of the picture, `template` five points of the crop.
+    Returns uint8 (n, size, size, 3); n may be zero. Beyond the edge the picture is black.
+    """
+    target = np.asarray(template, np.float32)
+    crops = np.zeros((len(landmarks), size, size, 3), np.uint8)
+    for crop, points in zip(crops, landmarks, strict=True):
+        source = picture
+        transform = similarity_transform(points, target)
+        # Bilinear sampling skips pixels where a face is much larger than the crop, so such
+        # faces are first reduced by averaging.
+        reduction = int(1 / max(float(np.hypot(transform[0, 0], transform[0, 1])), 1e-6))
+        if reduction >= 2:
+            source, points = _reduced_around(picture, points, reduction)
+            transform = similarity_transform(points, target)
+        cv2.warpAffine(source, transform, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+    return crops
+
+
+def _reduced_around(picture: Pixels, points: Float32, reduction: int) -> tuple[Pixels, Float32]:
+    """The neighbourhood of a face reduced by a whole factor, and its landmarks there."""
+    height, width = picture.shape[:2]
+    centre = points.mean(axis=0)
+    reach = 4 * np.abs(points - centre).max()
+    left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(centre + reach), (width, height)).astype(int)
+    part = picture[top:bottom, left:right]
+    columns, rows = max(part.shape[1] // reduction, 1), max(part.shape[0] // reduction, 1)
+    small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    ratio = np.array([columns / part.shape[1], rows / part.shape[0]], np.float32)
+    shifted = (points - np.array([left, top], np.float32) + 0.5) * ratio - 0.5
+    return np.asarray(small, np.uint8), shifted.astype(np.float32)

@@ -1,0 +1,221 @@
+"""Safe and correct decoding: any file in, an upright 8-bit RGB picture out, or a clear refusal.
+
+The order matters. The header alone tells the format and the number of pixels, so a
+decompression bomb is refused before a single pixel is decoded. JPEGs are then decoded at
+the smallest of their own scales that still serves, which saves time and memory.
+"""
+
+import contextlib
+import io
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from faceweb.recognition.errors import ImageError, ImageProblem
+
+pillow_heif.register_heif_opener()
+Image.init()  # registers every decoder, without which Image.open(formats=...) knows only a few
+
+# The formats people have photos in. Everything else Pillow can read (PSD, EPS, PDF, icons...)
+# is left out: fewer decoders, fewer ways in.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "HEIF", "AVIF")
+
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "DIB": "image/bmp",
+    "TIFF": "image/tiff",
+    "PPM": "image/x-portable-anymap",
+    "HEIF": "image/heif",
+    "AVIF": "image/avif",
+}
+
+DEFAULT_MAX_PIXELS = 150_000_000
+
+# Faces are found and aligned on a picture whose longer side has at most this many pixels.
+WORKING_SIDE = 2560
+
+# Above this many decoded pixels, photos take turns, so that two of them never add up.
+_LARGE = 30_000_000
+_large_turn = threading.Lock()
+
+_ORIENTATION_TAG = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow's decoders raise on damaged data.
+_DECODER_ERRORS = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError,
+                   EOFError, OverflowError, struct.error, RuntimeError, AssertionError)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImage:
+    """An upright picture.
+
+    `pixels` is uint8 of shape (height, width, 3), RGB. It may be smaller than the photo:
+    one of its pixels covers `scale` pixels of the upright photo, whose size in pixels is
+    `width` x `height`.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    scale: float
+    media_type: str
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the header of a picture says: its format and its size in pixels as stored."""
+
+    format: str
+    width: int
+    height: int
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.format]
+
+
+def read_header(file: BinaryIO | bytes) -> ImageHeader:
+    """Identify a picture by its content, decoding nothing.
+
+    Raises ImageError: EMPTY, NOT_AN_IMAGE or DAMAGED.
+    """
+    with _opened(file) as image:
+        return ImageHeader(image.format or "", *image.size)
+
+
+def decode(
+    file: BinaryIO | bytes,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    working_side: int = WORKING_SIDE,
+) -> DecodedImage:
+    """Decode the first frame of a picture, upright, as 8-bit RGB.
+
+    `max_pixels` is the most pixels a picture may have; one with more raises
+    ImageError(TOO_MANY_PIXELS) before it is decoded. Incomplete and damaged files raise
+    TRUNCATED and DAMAGED, anything that is not a picture NOT_AN_IMAGE or EMPTY.
+    """
+    with _opened(file) as image:
+        stored_width, stored_height = image.size
+        if stored_width * stored_height > max_pixels:
+            raise ImageError(
+                ImageProblem.TOO_MANY_PIXELS, f"{stored_width}x{stored_height} pixels"
+            )
+        orientation = _orientation(image)
+        media_type = MEDIA_TYPES[image.format or ""]
+        with _decoding(image, working_side):
+            picture = _to_rgb(image)
+            picture.thumbnail((working_side, working_side), Image.Resampling.BOX)
+        if orientation in _TRANSPOSE:
+            picture = picture.transpose(_TRANSPOSE[orientation])
+    width, height = stored_width, stored_height
+    if orientation >= 5:
+        width, height = height, width
+    pixels = np.asarray(picture)
+    return DecodedImage(pixels, width, height, max(width, height) / max(picture.size), media_type)
+
+
+def encode_jpeg(pixels: NDArray[np.uint8], *, longest_side: int, quality: int = 85) -> bytes:
+    """Return `pixels` (height, width, 3; RGB) as a JPEG that fits a square, without metadata."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((longest_side, longest_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _opened(file: BinaryIO | bytes) -> Iterator[Image.Image]:
+    """Open a picture lazily, turning everything a decoder can raise into ImageError."""
+    stream = io.BytesIO(file) if isinstance(file, bytes) else file
+    stream.seek(0)
+    if not stream.read(1):
+        raise ImageError(ImageProblem.EMPTY)
+    stream.seek(0)
+    try:
+        with warnings.catch_warnings():
+            # Our own pixel limit stands in for Pillow's, whose warning would only be noise.
+            warnings.simplefilter("ignore")
+            image = Image.open(stream, formats=FORMATS)
+            with image:
+                yield image
+    except UnidentifiedImageError as error:
+        raise ImageError(ImageProblem.NOT_AN_IMAGE, str(error)) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(ImageProblem.TOO_MANY_PIXELS, str(error)) from error
+    except MemoryError as error:
+        raise ImageError(ImageProblem.TOO_MANY_PIXELS, "not enough memory") from error
+    except _DECODER_ERRORS as error:
+        text = str(error)
+        cut = any(word in text.lower() for word in ("truncated", "unexpected end", "not enough"))
+        raise ImageError(
+            ImageProblem.TRUNCATED if cut else ImageProblem.DAMAGED, text
+        ) from error
+
+
+@contextlib.contextmanager
+def _decoding(image: Image.Image, working_side: int) -> Iterator[None]:
+    """Load the pixels: JPEGs at their own reduced scale, huge pictures one at a time."""
+    # A picture's longer side stays at or above the working side after draft().
+    image.draft("RGB" if image.mode == "YCbCr" else image.mode, (working_side, working_side))
+    large = image.size[0] * image.size[1] > _LARGE
+    with _large_turn if large else contextlib.nullcontext():
+        image.load()
+        yield
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where the EXIF data is missing or malformed."""
+    if image.format in ("HEIF", "AVIF"):
+        return 1  # these decoders turn the picture themselves
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except _DECODER_ERRORS:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB: 16 bits are rescaled, transparency is laid on white."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _rescaled(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _rescaled(image: Image.Image) -> Image.Image:
+    """Bring 16-bit, 32-bit and floating-point grey to 8 bits; convert() would clip to white."""
+    grey = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    low, high = float(grey.min()), float(grey.max())
+    if high > 255 or low < 0:
+        top = 65535.0 if image.mode.startswith("I") and low >= 0 and high <= 65535 else high
+        bottom = min(low, 0.0)
+        grey = (grey - bottom) * (255.0 / max(top - bottom, 1.0))
+    elif image.mode == "F" and high <= 1.0:
+        grey = grey * 255.0
+    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")

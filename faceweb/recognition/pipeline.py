@@ -1,0 +1,175 @@
+"""From decoded pictures to faces with embeddings: detect, align, embed, in batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from faceweb.recognition import detection, embedders
+from faceweb.recognition.alignment import align
+from faceweb.recognition.detection import Detections, Detector, DetectorSettings
+from faceweb.recognition.embedders import Embedder, EmbedderSpec
+from faceweb.recognition.images import DecodedImage
+
+Float32 = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+# A picture without a clear upright face is tried lying on its sides and on its head. Only
+# clear faces count then: three more looks would otherwise find three times the false ones.
+SIDEWAYS_SCORE = 0.97
+SIDEWAYS_SHARE = 0.06
+
+# A face's crop for people to look at: the box with this share of its side added all round.
+_CROP_MARGIN = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """One face. Coordinates are pixels of the upright photo.
+
+    `box` (4,): x1, y1, x2, y2 within the photo. `landmarks` (5, 2): left eye, right eye, nose,
+    left and right mouth corner, as seen. `score`: the detector's, 0 to 1. `embedding` (d,):
+    float32, unit length. `crop`: uint8 (h, w, 3) RGB, upright, for people to look at.
+    """
+
+    box: Float32
+    landmarks: Float32
+    score: float
+    embedding: Float32
+    crop: Pixels
+
+
+class Pipeline:
+    """A detector and an embedder, loaded. Safe to call from several threads."""
+
+    def __init__(self, detector: Detector, embedder: Embedder, spec: EmbedderSpec) -> None:
+        self.spec = spec
+        self._detector = detector
+        self._embedder = embedder
+
+    def analyse(self, images: Sequence[DecodedImage]) -> list[list[FoundFace]]:
+        """Find and embed every face of every picture, most prominent face first."""
+        pictures = [image.pixels for image in images]
+        found = self._detector.detect(pictures)
+        for index, detections in enumerate(found):
+            if detections.scores.max(initial=0) < SIDEWAYS_SCORE:
+                sideways = self._detect_sideways(pictures[index])
+                if len(sideways):
+                    found[index] = sideways
+        found = [_ranked(d, p.shape) for d, p in zip(found, pictures, strict=True)]
+        crops = [
+            align(picture, detections.landmarks, self.spec.template, self.spec.crop_size)
+            for picture, detections in zip(pictures, found, strict=True)
+        ]
+        size = self.spec.crop_size
+        embeddings = self._embedder.embed(
+            np.concatenate([*crops, np.zeros((0, size, size, 3), np.uint8)])
+        )
+        faces: list[list[FoundFace]] = []
+        start = 0
+        for image, detections in zip(images, found, strict=True):
+            stop = start + len(detections)
+            faces.append(_faces(image, detections, embeddings[start:stop]))
+            start = stop
+        return faces
+
+    def _detect_sideways(self, picture: Pixels) -> Detections:
+        """Faces of a picture that lies on a side or its head, in the picture's own pixels."""
+        turned = [np.ascontiguousarray(np.rot90(picture, turns)) for turns in (1, 2, 3)]
+        attempts = [
+            _turned_back(_clear(detections, SIDEWAYS_SHARE * max(picture.shape)), turns, picture)
+            for turns, detections in enumerate(self._detector.detect(turned), start=1)
+        ]
+        return max(attempts, key=lambda d: float(d.scores.sum()))
+
+
+def load(*, embedder: str, detector: str, settings: DetectorSettings | None = None) -> Pipeline:
+    """Load a pipeline by the names of its parts. Raises KeyError or WeightsError."""
+    # Several threads work at once, so that each operation keeps to one core.
+    torch.set_num_threads(1)
+    spec = embedders.get_spec(embedder)
+    pipeline = Pipeline(detection.load(detector, settings), embedders.load(spec), spec)
+    blank = np.zeros((160, 160, 3), np.uint8)
+    pipeline.analyse([DecodedImage(blank, 160, 160, 1.0, "image/png")])
+    return pipeline
+
+
+def _clear(detections: Detections, smallest: float) -> Detections:
+    sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
+    chosen = (detections.scores >= SIDEWAYS_SCORE) & (sides.max(axis=1, initial=0) >= smallest)
+    return _selected(detections, np.flatnonzero(chosen))
+
+
+def _ranked(detections: Detections, shape: tuple[int, ...]) -> Detections:
+    """Order faces by prominence."""
+    weights = prominence(detections.boxes, width=shape[1], height=shape[0])
+    return _selected(detections, np.argsort(-weights, kind="stable"))
+
+
+def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
+    """How much each of the boxes (n, 4) looks like the subject of its photo, as weights (n,).
+
+    The area of the box in pixels, less the further its middle is from the photo's: a face
+    half-way to a corner counts about a third.
+    """
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    off_centre = np.hypot(*((middle - np.array([width, height]) / 2).T / max(width, height) * 2))
+    area = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
+    weights: Float32 = area * np.exp(-((off_centre / 0.5) ** 2))
+    return weights
+
+
+def _selected(detections: Detections, chosen: NDArray[np.int64]) -> Detections:
+    return Detections(
+        detections.boxes[chosen], detections.landmarks[chosen], detections.scores[chosen]
+    )
+
+
+def _turned_back(detections: Detections, turns: int, picture: Pixels) -> Detections:
+    """Coordinates found on np.rot90(picture, turns), in the picture's own."""
+    height, width = picture.shape[:2]
+
+    def back(points: Float32) -> Float32:
+        x, y = points[..., 0], points[..., 1]
+        if turns == 1:
+            x, y = width - 1 - y, x
+        elif turns == 2:
+            x, y = width - 1 - x, height - 1 - y
+        else:
+            x, y = y, height - 1 - x
+        return np.stack([x, y], axis=-1)
+
+    corners = back(detections.boxes.reshape(-1, 2, 2))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    return replace(detections, boxes=boxes, landmarks=back(detections.landmarks))
+
+
+def _faces(image: DecodedImage, detections: Detections, embeddings: Float32) -> list[FoundFace]:
+    limits = np.array([image.width, image.height] * 2, np.float32)
+    return [
+        FoundFace(
+            box=(box * image.scale).clip(0, limits),
+            landmarks=points * image.scale,
+            score=float(score),
+            embedding=embedding,
+            crop=_crop(image.pixels, box, points),
+        )
+        for box, points, score, embedding in zip(
+            detections.boxes, detections.landmarks, detections.scores, embeddings, strict=True
+        )
+    ]
+
+
+def _crop(picture: Pixels, box: Float32, landmarks: Float32) -> Pixels:
+    """The face with a margin, turned by quarters until it is upright."""
+    height, width = picture.shape[:2]
+    centre = (box[:2] + box[2:]) / 2
+    reach = float((box[2:] - box[:2]).max()) * (0.5 + _CROP_MARGIN)
+    left, top = (max(int(v), 0) for v in np.floor(centre - reach))
+    right, bottom = (int(v) for v in np.ceil(np.minimum(centre + reach, (width, height))))
+    part = picture[top : max(bottom, top + 1), left : max(right, left + 1)]
+    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
+    lean = np.degrees(np.arctan2(down[0], down[1]))
+    return np.rot90(part, -round(lean / 90))
