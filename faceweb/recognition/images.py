@@ -26,7 +26,8 @@ Image.init()  # registers every decoder, without which Image.open(formats=...) k
 
 # The formats people have photos in. Everything else Pillow can read (PSD, EPS, PDF, icons...)
 # is left out: fewer decoders, fewer ways in.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "HEIF", "AVIF")
+# (MPO, the format of 3D cameras and some phones, is opened as a JPEG.)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "HEIF", "AVIF")
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -96,12 +97,12 @@ class ImageHeader:
         return MEDIA_TYPES[self.format]
 
 
-def read_header(file: BinaryIO | bytes) -> ImageHeader:
+def read_header(file: BinaryIO | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageHeader:
     """Identify a picture by its content, decoding nothing.
 
-    Raises ImageError: EMPTY, NOT_AN_IMAGE or DAMAGED.
+    Raises ImageError: EMPTY, NOT_AN_IMAGE, DAMAGED or TOO_MANY_PIXELS.
     """
-    with _opened(file) as image:
+    with _opened(file, max_pixels) as image:
         return ImageHeader(image.format or "", *image.size)
 
 
@@ -117,12 +118,8 @@ def decode(
     ImageError(TOO_MANY_PIXELS) before it is decoded. Incomplete and damaged files raise
     TRUNCATED and DAMAGED, anything that is not a picture NOT_AN_IMAGE or EMPTY.
     """
-    with _opened(file) as image:
+    with _opened(file, max_pixels) as image:
         stored_width, stored_height = image.size
-        if stored_width * stored_height > max_pixels:
-            raise ImageError(
-                ImageProblem.TOO_MANY_PIXELS, f"{stored_width}x{stored_height} pixels"
-            )
         orientation = _orientation(image)
         media_type = MEDIA_TYPES[image.format or ""]
         with _decoding(image, working_side):
@@ -147,7 +144,7 @@ def encode_jpeg(pixels: NDArray[np.uint8], *, longest_side: int, quality: int = 
 
 
 @contextlib.contextmanager
-def _opened(file: BinaryIO | bytes) -> Iterator[Image.Image]:
+def _opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
     """Open a picture lazily, turning everything a decoder can raise into ImageError."""
     stream = io.BytesIO(file) if isinstance(file, bytes) else file
     stream.seek(0)
@@ -160,6 +157,9 @@ def _opened(file: BinaryIO | bytes) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")
             image = Image.open(stream, formats=FORMATS)
             with image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise ImageError(ImageProblem.TOO_MANY_PIXELS, f"{width}x{height} pixels")
                 yield image
     except UnidentifiedImageError as error:
         raise ImageError(ImageProblem.NOT_AN_IMAGE, str(error)) from error

@@ -11,6 +11,7 @@ from faceweb.recognition import detection, embedders
 from faceweb.recognition.alignment import align
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.embedders import Embedder, EmbedderSpec
+from faceweb.recognition.geometry import prominence
 from faceweb.recognition.images import DecodedImage
 
 Float32 = NDArray[np.float32]
@@ -106,19 +107,6 @@ def _ranked(detections: Detections, shape: tuple[int, ...]) -> Detections:
     """Order faces by prominence."""
     weights = prominence(detections.boxes, width=shape[1], height=shape[0])
     return _selected(detections, np.argsort(-weights, kind="stable"))
-
-
-def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
-    """How much each of the boxes (n, 4) looks like the subject of its photo, as weights (n,).
-
-    The area of the box in pixels, less the further its middle is from the photo's: a face
-    half-way to a corner counts about a third.
-    """
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    off_centre = np.hypot(*((middle - np.array([width, height]) / 2).T / max(width, height) * 2))
-    area = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
-    weights: Float32 = area * np.exp(-((off_centre / 0.5) ** 2))
-    return weights
 
 
 def _selected(detections: Detections, chosen: NDArray[np.int64]) -> Detections:

@@ -29,14 +29,17 @@ class Detections:
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """What counts as a face: its smallest size, in pixels and relative to the picture.
+    """What counts as a face.
 
-    `longest_side`: larger pictures are reduced to it before faces are looked for.
+    `min_face` and `min_face_share`: its smallest side, in pixels and as a share of the
+    picture's longer side; the larger of the two counts. `longest_side`: larger pictures are
+    reduced to it before faces are looked for. `min_score`: the least score, 0 to 1.
     """
 
     min_face: int = 24
     min_face_share: float = 0.025
     longest_side: int = 1280
+    min_score: float = 0.8
 
 
 class Detector(Protocol):

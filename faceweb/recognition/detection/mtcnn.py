@@ -19,7 +19,7 @@ from faceweb.recognition.detection import networks
 
 _FACTOR = 0.709  # from one pyramid level to the next: half the area
 _WINDOW, _STRIDE = 12, 2  # of the first network
-_THRESHOLDS = (0.6, 0.7, 0.7)
+_PROPOSAL_SCORE, _REFINED_SCORE = 0.6, 0.7
 _BATCH = 256
 
 Pixels = NDArray[np.uint8]
@@ -79,7 +79,7 @@ class Mtcnn:
     def _proposals(self, level: Pixels, scale: float) -> tuple[Float32, Indices]:
         """One level's windows: x1, y1, x2, y2, score and four offsets, and their picture."""
         scores, offsets = self._pnet(_normalised(level))
-        which, row, column = (scores >= _THRESHOLDS[0]).nonzero(as_tuple=True)
+        which, row, column = (scores >= _PROPOSAL_SCORE).nonzero(as_tuple=True)
         corner = torch.stack([column, row], 1).float() * _STRIDE + 1
         boxes = torch.cat(
             [
@@ -98,7 +98,7 @@ class Mtcnn:
         self, pictures: list[Pixels], boxes: Float32, owners: Indices
     ) -> tuple[Float32, Indices]:
         scores, offsets = _batched(self._rnet, _windows(pictures, boxes, owners, 24), (0, 4))
-        passed = scores > _THRESHOLDS[1]
+        passed = scores > _REFINED_SCORE
         boxes, owners, scores, offsets = (a[passed] for a in (boxes, owners, scores, offsets))
         keep = _suppress(boxes, scores, owners, 0.7)
         return _squared(_moved(boxes[keep], offsets[keep])), owners[keep]
@@ -108,7 +108,7 @@ class Mtcnn:
     ) -> tuple[Float32, Indices, Float32, Float32]:
         windows = _windows(pictures, boxes, owners, 48)
         scores, offsets, points = _batched(self._onet, windows, (0, 4, 10))
-        passed = scores > _THRESHOLDS[2]
+        passed = scores > self.settings.min_score
         boxes, owners, scores, offsets, points = (
             a[passed] for a in (boxes, owners, scores, offsets, points)
         )

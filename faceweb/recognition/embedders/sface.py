@@ -34,7 +34,7 @@ _Tensors = Mapping[str, Float32]
 
 
 class SFace:
-    """A loaded SFace network. The mirrored crop is embedded too and the two are added."""
+    """A loaded SFace network."""
 
     def __init__(self) -> None:
         tensors = _dequantized(onnx.load(WEIGHTS.locate()))
@@ -57,9 +57,7 @@ class SFace:
 
     def _embed_batch(self, crops: NDArray[np.uint8]) -> Float32:
         pixels = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float()
-        both = self.forward(torch.cat([pixels, pixels.flip(3)]))
-        added = both[: len(crops)] + both[len(crops) :]
-        result: Float32 = nn.functional.normalize(added).numpy()
+        result: Float32 = nn.functional.normalize(self.forward(pixels)).numpy()
         return result
 
 

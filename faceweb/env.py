@@ -1,0 +1,96 @@
+"""Typed readers of environment variables.
+
+Each refuses nonsense with a sentence that names the variable. What is read is remembered in
+`READ`, so that a test can hold the documentation against it.
+"""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+READ: set[str] = set()
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def text(name: str, default: str = "") -> str:
+    READ.add(name)
+    value = os.environ.get(name, "").strip()
+    return value or default
+
+
+def secret(name: str, default: str = "") -> str:
+    """A value from NAME, or from the file that NAME_FILE names."""
+    READ.add(f"{name}_FILE")
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return text(name, default)
+    if text(name):
+        raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise ImproperlyConfigured(f"{name}_FILE: cannot read {path} ({reason}).") from None
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    value = text(name)
+    if not value:
+        return default
+    if not re.fullmatch(r"-?\d+", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number from {least} to {most}, not {value!r}."
+        )
+    return int(value)
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name).lower()
+    if value and value not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
+    return value in _TRUE if value else default
+
+
+def duration(name: str, default: timedelta) -> timedelta:
+    """A number with a unit: 90s, 30m, 24h or 7d."""
+    value = text(name)
+    if not value:
+        return default
+    found = re.fullmatch(r"(\d+)\s*([smhd])", value.lower())
+    if not found or int(found[1]) == 0:
+        raise ImproperlyConfigured(
+            f"{name} must be a length of time such as 90s, 30m, 24h or 7d, not {value!r}."
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def folder(name: str, default: Path) -> Path:
+    return Path(text(name, str(default))).expanduser().absolute()
+
+
+def words(name: str) -> list[str]:
+    """Values separated by commas."""
+    return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def url(name: str, *, schemes: tuple[str, ...], default: str = "") -> str:
+    """An address; may hold a password, so it can come from NAME_FILE too."""
+    value = secret(name, default)
+    if value and urlsplit(value).scheme not in schemes:
+        raise ImproperlyConfigured(
+            f"{name} must be an address that begins with {' or '.join(f'{s}://' for s in schemes)}."
+        )
+    return value

@@ -1,0 +1,47 @@
+"""Sending tasks to the worker, and asking the broker how much waits."""
+
+import logging
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, TypeVar
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger("faceweb.queues")
+
+Item = TypeVar("Item")
+
+
+def send(task: Any, *args: object) -> None:
+    """Queue a task once the transaction in hand is committed.
+
+    The work is a row already. If the broker does not answer, the sweeper queues it later.
+    """
+
+    def publish() -> None:
+        try:
+            task.apply_async(args=args)
+        except OperationalError as error:
+            log.warning("the broker does not answer (%s); %s is queued later", error, task.name)
+
+    transaction.on_commit(publish)
+
+
+def send_in_chunks(task: Any, ids: Iterable[Any], size: int) -> None:
+    """Queue a task for every `size` ids."""
+    remaining = iter(ids)
+    while chunk := list(islice(remaining, size)):
+        send(task, chunk)
+
+
+def waiting(queue: str) -> int | None:
+    """How many messages wait in a queue; None if the broker does not answer."""
+    try:
+        with current_app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+            client: Any = connection.default_channel.client  # type: ignore[attr-defined]
+            return int(client.llen(queue))
+    except (OperationalError, OSError):
+        return None

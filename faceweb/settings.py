@@ -1,0 +1,254 @@
+"""All settings. With nothing configured everything lives in one data folder."""
+
+import hashlib
+import os
+import socket
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+from dotenv import load_dotenv
+
+from faceweb import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(BASE_DIR / ".env")
+
+DATA_DIR = env.folder("FACEWEB_DATA_DIR", BASE_DIR / "data")
+try:
+    (DATA_DIR / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"The data folder {DATA_DIR} cannot be written ({error.strerror}). "
+        "Choose another with FACEWEB_DATA_DIR."
+    ) from None
+
+
+def _secret_key() -> str:
+    """The configured key, or one made once and kept in the data folder."""
+    if configured := env.secret("FACEWEB_SECRET_KEY"):
+        return configured
+    path = DATA_DIR / "secret_key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(get_random_secret_key())
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder {DATA_DIR} cannot be written ({error.strerror}). "
+            "Choose another with FACEWEB_DATA_DIR."
+        ) from None
+    return path.read_text()
+
+
+# --- web ---------------------------------------------------------------------------------
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, least=1, most=65535)
+SECRET_KEY = _secret_key()
+DEBUG = env.boolean("FACEWEB_DEBUG", False)
+ALLOWED_HOSTS = [
+    "localhost", "127.0.0.1", "[::1]", HOST, socket.gethostname(),
+    *env.words("FACEWEB_ALLOWED_HOSTS"),
+]  # fmt: skip
+CSRF_TRUSTED_ORIGINS = env.words("FACEWEB_TRUSTED_ORIGINS")
+if env.boolean("FACEWEB_BEHIND_HTTPS", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31_536_000
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+
+ROOT_URLCONF = "faceweb.urls"
+WSGI_APPLICATION = "faceweb.wsgi.application"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "faceweb.apps.FacewebConfig",
+    "people.apps.PeopleConfig",
+    "search.apps.SearchConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "faceweb.middleware.content_security_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.text("TZ", "UTC")
+USE_TZ = True
+
+# --- database ------------------------------------------------------------------------------
+_database_url = env.url("DATABASE_URL", schemes=("postgres", "postgresql", "sqlite"))
+DATABASES: dict[str, Any] = {
+    "default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)
+    if _database_url
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "faceweb.sqlite3"}
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # Writers queue up at BEGIN instead of failing half-way with "database is locked".
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456;",
+    }
+    # File databases are shared by threads; in-memory ones, which tests use by default, are not.
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
+
+# --- broker and worker -----------------------------------------------------------------------
+
+
+def _socket_path() -> Path:
+    """Where the embedded broker listens: in the data folder, or near it if the path is too long."""
+    path = DATA_DIR / "run" / "broker.sock"
+    if len(str(path)) < 100:  # the system's limit is 108 bytes, on macOS 104
+        return path
+    digest = hashlib.sha256(str(DATA_DIR).encode()).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"faceweb-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise ImproperlyConfigured(f"{folder} belongs to someone else. Shorten FACEWEB_DATA_DIR.")
+    return folder / "broker.sock"
+
+
+BROKER_SOCKET = _socket_path()
+REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss"))
+CELERY_BROKER_URL = REDIS_URL or f"redis+socket://{BROKER_SOCKET}"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # The order in which queues are asked for work: a search never waits for an import.
+    "queue_order_strategy": "priority",
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_RESULT_BACKEND = CELERY_BROKER_URL
+CELERY_RESULT_EXPIRES = 60
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "faceweb.sweep", "schedule": timedelta(seconds=30)},
+}
+FACEWEB_QUEUES = ("search", "ingest", "maintenance")
+FACEWEB_WORKER_THREADS = env.integer(
+    "FACEWEB_WORKER_THREADS", (os.cpu_count() or 2) + 1, least=1, most=64
+)
+
+# --- index -------------------------------------------------------------------------------------
+QDRANT_URL = env.url("QDRANT_URL", schemes=("http", "https"))
+QDRANT_API_KEY = env.secret("QDRANT_API_KEY")
+INDEX_DIR = DATA_DIR / "index"
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _media_storage(address: str) -> dict[str, Any]:
+    """s3://KEY:SECRET@bucket/prefix?region=...&endpoint=https://..., or the data folder."""
+    if not address:
+        options: dict[str, Any] = {
+            "location": DATA_DIR / "media", "allow_overwrite": True,
+            "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700,
+        }  # fmt: skip
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    parts = urlsplit(address)
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    if not parts.hostname or set(query) - {"region", "endpoint"}:
+        raise ImproperlyConfigured(
+            "STORAGE_URL must look like s3://bucket/prefix?region=eu-west-1&endpoint=https://host."
+        )
+    options = {
+        "bucket_name": parts.hostname, "location": parts.path.strip("/"),
+        "file_overwrite": True, "querystring_auth": True, "default_acl": "private",
+        "region_name": query.get("region"), "endpoint_url": query.get("endpoint"),
+        "access_key": unquote(parts.username) if parts.username else None,
+        "secret_key": unquote(parts.password) if parts.password else None,
+    }  # fmt: skip
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+STORAGES = {
+    "default": _media_storage(env.url("STORAGE_URL", schemes=("s3",))),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+# --- faceweb ---------------------------------------------------------------------------------------
+FACEWEB_ADMIN_PASSWORD = env.secret("FACEWEB_ADMIN_PASSWORD")
+FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", ("mtcnn",))
+FACEWEB_EMBEDDER = env.choice("FACEWEB_EMBEDDER", "sface", ("sface",))
+FACEWEB_MIN_FACE = env.integer("FACEWEB_MIN_FACE", 24, least=16, most=500)
+FACEWEB_MAX_PIXELS = 1_000_000 * env.integer("FACEWEB_MAX_MEGAPIXELS", 150, least=1, most=1000)
+FACEWEB_MAX_UPLOAD_MB = env.integer("FACEWEB_MAX_UPLOAD_MB", 50, least=1, most=2000)
+FACEWEB_MAX_UPLOAD_FILES = env.integer("FACEWEB_MAX_UPLOAD_FILES", 500, least=1, most=10_000)
+FACEWEB_SEARCH_RETENTION = env.duration("FACEWEB_SEARCH_RETENTION", timedelta(hours=24))
+
+DATA_UPLOAD_MAX_NUMBER_FILES = FACEWEB_MAX_UPLOAD_FILES + 100
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # form fields; files are spooled to disk
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- logging ---------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(name)s %(levelname)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "faceweb": {"level": env.choice("FACEWEB_LOG_LEVEL", "INFO",
+                                        ("DEBUG", "INFO", "WARNING", "ERROR"))},
+        "django.request": {"level": "ERROR"},
+    },
+}  # fmt: skip

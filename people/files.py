@@ -1,0 +1,38 @@
+"""Where stored files are: one folder for each photo, named by its key."""
+
+import uuid
+from pathlib import PurePosixPath
+
+PREVIEW_SIDE = 1280
+THUMB_SIDE = 320
+CROP_SIDE = 192
+
+
+def folder(key: uuid.UUID) -> str:
+    """Two levels of folders keep any one of them small."""
+    return f"photos/{key.hex[:2]}/{key.hex[2:4]}/{key.hex}"
+
+
+def original(key: uuid.UUID, extension: str) -> str:
+    return f"{folder(key)}/original{extension}"
+
+
+def picture(key: uuid.UUID, kind: str) -> str:
+    """`kind` is preview (to look at) or thumb (for lists); both are JPEG and upright."""
+    return f"{folder(key)}/{kind}.jpg"
+
+
+def crop(key: uuid.UUID, number: int) -> str:
+    return f"{folder(key)}/face-{number}.jpg"
+
+
+def of_photo(key: uuid.UUID, original_name: str, crops: list[str]) -> list[str]:
+    """Every file that a photo owns."""
+    return [original_name, picture(key, "preview"), picture(key, "thumb"), *crops]
+
+
+def shown_name(name: str) -> str:
+    """A file name that a browser or a person sent, made harmless to keep and to show."""
+    base = PurePosixPath(name.replace("\\", "/")).name
+    printable = "".join(c for c in base if c.isprintable()).strip()
+    return printable[-255:] or "photo"

@@ -1,0 +1,63 @@
+"""Small forms, one for each action."""
+
+from typing import Any
+
+from django import forms
+
+from people.models import Person
+
+
+class MultipleFileInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class MultipleFileField(forms.FileField):
+    """Any number of files; each is judged on its own when it is stored."""
+
+    widget = MultipleFileInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = data if isinstance(data, list | tuple) else [data]
+        return [file for file in files if file]
+
+
+class UploadForm(forms.Form):
+    files = MultipleFileField(label="Photos", required=False)
+    batch = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    names_from_files = forms.BooleanField(
+        required=False,
+        label="The file names are people's names",
+        help_text="“João_Baião_1.jpg” names the face in it João Baião.",
+    )
+
+
+class NameForm(forms.Form):
+    """The name of a face or a person."""
+
+    name = forms.CharField(
+        max_length=200, error_messages={"required": "Write a name, or choose one from the list."}
+    )
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        if not name:
+            raise forms.ValidationError("Write a name, or choose one from the list.")
+        return name
+
+
+class PersonDeleteForm(forms.Form):
+    with_photos = forms.BooleanField(
+        required=False, label="Also delete the photos in which nobody else appears"
+    )
+
+
+class PersonFilterForm(forms.Form):
+    q = forms.CharField(required=False, max_length=200)
+
+    def people(self) -> Any:
+        people = Person.objects.all()
+        if self.is_valid() and self.cleaned_data["q"]:
+            from people.models import name_key
+
+            people = people.filter(name_key__contains=name_key(self.cleaned_data["q"]))
+        return people

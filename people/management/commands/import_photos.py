@@ -1,0 +1,194 @@
+"""Import a folder of photos."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from faceweb import instance, queues
+from people import tasks
+from people.jobs import Status
+from people.models import Import, Photo
+from people.problems import Refused, sentence
+from people.services import photos
+from people.services.stats import ImportProgress, import_progress
+
+# Files that are certainly no photos; anything else is judged by its content.
+_PASSED_OVER = {".csv", ".txt", ".json", ".xml", ".xmp", ".db", ".ini", ".md", ".html", ".pdf",
+                ".mp4", ".mov", ".avi", ".zip"}  # fmt: skip
+_SECONDS_WITHOUT_PROGRESS = 60
+
+
+class Command(BaseCommand):
+    help = (
+        "Import all photos below a folder. Running it again is harmless: photos are known by "
+        "their content."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("--names", choices=Import.Names.values, default="none",
+                            help="Take people's names from file names, from folder names, or not.")
+        parser.add_argument("--source", default="", help="Where the photos are from, in words.")
+        parser.add_argument("--inline", action="store_true",
+                            help="Do all the work in this process instead of the running worker.")
+        parser.add_argument("--json", action="store_true", help="Print the outcome as JSON.")  # fmt: skip
+
+    def handle(self, *, folder: Path, names: str, source: str, inline: bool, **options: Any) -> None:
+        if not folder.is_dir():
+            raise CommandError(f"{folder} is not a folder.")
+        self.bar_off = options["json"] or not sys.stderr.isatty()
+        if inline:
+            try:
+                # A server's index is shared; the embedded one has room for one process.
+                with instance.exclusive():
+                    outcome = self._import(folder, names, source, inline=True)
+            except instance.DataFolderInUse as error:
+                raise CommandError(f"{error} Leave out --inline, or stop it first.") from None
+        else:
+            if queues.waiting("ingest") is None:
+                raise CommandError(
+                    "faceweb is not running, so nobody would look at the photos. "
+                    "Start it with `make run`, or add --inline."
+                )
+            outcome = self._import(folder, names, source, inline=False)
+        self._report(outcome, as_json=options["json"])
+
+    def _import(self, folder: Path, names: str, source: str, *, inline: bool) -> dict[str, Any]:
+        start = time.monotonic()
+        batch = photos.start_import(
+            kind=Import.Kind.FOLDER, names=names, source=source or str(folder)[-200:]
+        )
+        self._store(batch, folder, inline=inline)
+        stored = time.monotonic() - start
+        if inline:
+            self._look_inline(batch)
+        else:
+            self._wait(batch)
+        return self._outcome(batch, folder, stored, time.monotonic() - start)
+
+    def _store(self, batch: Import, folder: Path, *, inline: bool) -> None:
+        """Copy every new photo in and queue it."""
+        chunk: list[int] = []
+        for path in tqdm(list(_files(folder)), desc="Storing", unit=" files", disable=self.bar_off):
+            try:
+                with path.open("rb") as file:
+                    photo = photos.add_photo(
+                        batch=batch, file=file, name=path.name, size=path.stat().st_size,
+                        folder=path.parent.name, limit=False,
+                    )  # fmt: skip
+            except Refused as refusal:
+                photos.note_refusal(batch=batch, name=_below(folder, path), code=refusal.code)
+                continue
+            except OSError as error:
+                self.stderr.write(f"{path}: {error.strerror}; passed over")
+                continue
+            if photo is not None and not inline:
+                chunk.append(photo.pk)
+                if len(chunk) == tasks.PHOTOS_PER_TASK:
+                    tasks.enqueue_photos(chunk)
+                    chunk = []
+        tasks.enqueue_photos(chunk)
+
+    def _look_inline(self, batch: Import) -> None:
+        from people.services import indexing, ingest, matching
+
+        worker = f"inline@{os.getpid()}"
+        ids = list(batch.photos.filter(status=Status.QUEUED).order_by("pk").values_list("pk", flat=True))
+        with tqdm(total=len(ids), desc="Looking", unit=" photos", disable=self.bar_off) as bar:
+            for start in range(0, len(ids), tasks.PHOTOS_PER_TASK):
+                part = ids[start : start + tasks.PHOTOS_PER_TASK]
+                ingest.process_photos(photo_ids=part, worker=worker)
+                bar.update(len(part))
+        matching.settle_import(batch=batch, embedder=settings.FACEWEB_EMBEDDER)
+        indexing.drain()
+
+    def _wait(self, batch: Import) -> None:
+        """Show the worker's progress until it has looked at everything and settled the names."""
+        progress = import_progress(batch)
+        last, moved_at = -1, time.monotonic()
+        with tqdm(total=progress.total, desc="Looking", unit=" photos", disable=self.bar_off) as bar:
+            while True:
+                progress = import_progress(batch)
+                looked_at = progress.done + progress.failed
+                bar.update(looked_at - bar.n)
+                batch.refresh_from_db()
+                if not progress.pending and batch.settled_at is not None:
+                    return
+                if looked_at != last:
+                    last, moved_at = looked_at, time.monotonic()
+                elif time.monotonic() - moved_at > _SECONDS_WITHOUT_PROGRESS:
+                    self.stderr.write("The worker has not answered for a minute; still waiting. "
+                                      "Ctrl-C ends this display, not the import.")  # fmt: skip
+                    moved_at = time.monotonic()
+                time.sleep(0.3)
+
+    def _outcome(
+        self, batch: Import, folder: Path, stored: float, seconds: float
+    ) -> dict[str, Any]:
+        progress: ImportProgress = import_progress(batch)
+        failed = batch.photos.filter(status=Status.FAILED).order_by("pk")
+        undecided = batch.photos.undecided().order_by("pk")
+        return {
+            "import": batch.pk,
+            "folder": str(folder),
+            "new": progress.total,
+            "known": progress.known,
+            "done": progress.done,
+            "faces": progress.faces,
+            "failed": [
+                {"photo": p.original_name, "photo_id": p.pk, "error": p.error_code,
+                 "reason": p.problem} for p in failed
+            ],
+            "refused": [
+                {"photo": r["name"], "error": r["code"], "reason": sentence(r["code"])}
+                for r in batch.refused
+            ],
+            "undecided": [
+                {"photo": p.original_name, "photo_id": p.pk, "name": p.name_hint}
+                for p in undecided
+            ],
+            "seconds": round(seconds, 2),
+            "seconds_storing": round(stored, 2),
+        }  # fmt: skip
+
+    def _report(self, outcome: dict[str, Any], *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(outcome, ensure_ascii=False, indent=2))
+            return
+        new, seconds = outcome["new"], outcome["seconds"]
+        self.stdout.write(
+            f"{new} new photos, {outcome['known']} known already; {outcome['done']} done with "
+            f"{outcome['faces']} faces, in {seconds:.0f} s ({new / max(seconds, 0.1):.1f} a second)."
+        )
+        for title, key in (("could not be looked at", "failed"), ("not taken", "refused")):
+            for item in outcome[key]:
+                self.stdout.write(f"  {item['photo']}: {title}. {item['reason']}")
+        if undecided := outcome["undecided"]:
+            self.stdout.write(
+                f"{len(undecided)} photos carry a name but have several faces. Say whose it is on "
+                "the page Photos, under “Needs your decision”:"
+            )
+            for item in undecided[:20]:
+                self.stdout.write(f"  {item['photo']} ({item['name']})")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every visible file below the folder that may be a photo, in a fixed order."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent) / name
+            if not name.startswith(".") and path.suffix.lower() not in _PASSED_OVER:
+                yield path
+
+
+def _below(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder))

@@ -1,0 +1,135 @@
+"""Which face a photo's name belongs to, decided only where it is unambiguous.
+
+The decision never depends on the order in which photos were looked at: what one photo
+settles alone is settled first, and the rest is compared with those anchors only, when the
+whole import has been looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from faceweb.recognition import embedders
+from faceweb.recognition.geometry import prominence
+from people.jobs import Status
+from people.models import Face, FaceEmbedding, Import, Photo
+from people.services.naming import give_imported_name
+
+# How much more prominent than every other face the photo's subject must be.
+DOMINANCE = 3.0
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What settling an import did: names given by comparison, photos left to a person."""
+
+    given: int
+    undecided: int
+
+
+def dominant_face(weights: Float32) -> int | None:
+    """The index of the face that is clearly the subject, given faces' prominence (n,)."""
+    if len(weights) == 0:
+        return None
+    if len(weights) == 1:
+        return 0
+    order = np.argsort(-weights)
+    clear = weights[order[0]] >= DOMINANCE * weights[order[1]]
+    return int(order[0]) if clear else None
+
+
+def agreeing_face(
+    vectors: Float32, anchors: Float32, thresholds: embedders.Thresholds
+) -> int | None:
+    """The index of the one face (n, d) that matches the anchors (m, d) when no other comes near.
+
+    One face must be a match to some anchor, and no other even a possible one.
+    """
+    if not len(vectors) or not len(anchors):
+        return None
+    best = (vectors @ anchors.T).max(axis=1)
+    order = np.argsort(-best)
+    if best[order[0]] < thresholds.match:
+        return None
+    if len(order) > 1 and best[order[1]] >= thresholds.possible:
+        return None
+    return int(order[0])
+
+
+def settle_import(*, batch: Import, embedder: str) -> Settled | None:
+    """Compare photos whose name waits with what is known of that name, if all are looked at.
+
+    Returns None while photos of the import are still waiting.
+    """
+    if batch.photos.pending().exists():
+        return None
+    hints = batch.photos.exclude(hint_key="").values("hint_key")
+    waiting = Photo.objects.filter(
+        naming__in=(Photo.Naming.UNDECIDED, Photo.Naming.WAITING), status=Status.DONE
+    ).filter(hint_key__in=hints)
+    given = undecided = 0
+    for photo in list(waiting.prefetch_related("faces")):
+        if _settle_photo(photo, embedder):
+            given += 1
+        else:
+            undecided += 1
+    Import.objects.filter(pk=batch.pk).update(settled_at=timezone.now())
+    return Settled(given, undecided)
+
+
+def decide_alone(*, photo: Photo, faces: Sequence[Face]) -> None:
+    """Settle a photo's name by the photo alone: no face, or one face that is the subject."""
+    if not photo.hint_key:
+        return
+    chosen = dominant_face(prominence_of(photo, faces))
+    if not faces:
+        Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.NO_FACE)
+    elif any(face.person_id for face in faces):
+        Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.GIVEN)
+    elif chosen is None:
+        Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.UNDECIDED)
+    else:
+        give_imported_name(photo=photo, face=faces[chosen], anchor=True)
+
+
+def prominence_of(photo: Photo, faces: Sequence[Face]) -> Float32:
+    """The faces' prominence in their photo, as weights (n,)."""
+    boxes = np.array([(f.x1, f.y1, f.x2, f.y2) for f in faces], np.float32).reshape(-1, 4)
+    return prominence(boxes, width=photo.width or 1, height=photo.height or 1)
+
+
+def _settle_photo(photo: Photo, embedder: str) -> bool:
+    """Give a waiting photo's name to a face, if that is unambiguous now."""
+    faces = [face for face in photo.faces.all() if face.state == Face.State.ACTIVE]
+    if photo.naming == Photo.Naming.WAITING:  # a name that came after the photo
+        decide_alone(photo=photo, faces=faces)
+        photo.refresh_from_db(fields=["naming"])
+        if photo.naming != Photo.Naming.UNDECIDED:
+            return photo.naming == Photo.Naming.GIVEN
+    own = FaceEmbedding.objects.filter(face__in=faces, embedder=embedder).order_by("face__number")
+    anchors = FaceEmbedding.objects.filter(
+        face__is_anchor=True, face__person__import_key=photo.hint_key, embedder=embedder
+    ).exclude(face__photo=photo)
+    spec = embedders.get_spec(embedder)
+    chosen = agreeing_face(_vectors(own, spec), _vectors(anchors, spec), spec.thresholds)
+    if chosen is None:
+        return False
+    face = own[chosen].face
+    if face.person_id:
+        return False
+    with transaction.atomic():
+        give_imported_name(photo=photo, face=face, anchor=False)
+    return True
+
+
+def _vectors(rows: QuerySet[FaceEmbedding], spec: embedders.EmbedderSpec) -> Float32:
+    """The vectors of rows as (n, d), in their order."""
+    blobs = [bytes(vector) for vector in rows.values_list("vector", flat=True)]
+    return np.frombuffer(b"".join(blobs), np.float32).reshape(-1, spec.dimension)

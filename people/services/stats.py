@@ -1,0 +1,139 @@
+"""Counting what is there."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from people.jobs import Status
+from people.models import (
+    Face,
+    FaceEmbedding,
+    FileRemoval,
+    Import,
+    IndexRemoval,
+    Person,
+    Photo,
+)
+from people.problems import sentence
+
+
+@dataclass(frozen=True)
+class ArchiveSummary:
+    """What the whole archive holds."""
+
+    photos: int
+    done: int
+    pending: int
+    failed: int
+    faces: int
+    people: int
+    unassigned: int
+
+
+@dataclass(frozen=True)
+class PhotoState:
+    """One way of filtering photos."""
+
+    slug: str
+    label: str
+    photos: QuerySet[Photo] = field(compare=False)
+    count: int
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that was not taken, and why."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ImportProgress:
+    """How far an import is."""
+
+    total: int
+    done: int
+    failed: int
+    pending: int
+    faces: int
+    undecided: int
+    known: int
+    refused: list[RefusedFile]
+
+    @property
+    def is_working(self) -> bool:
+        return self.pending > 0
+
+    @property
+    def percent(self) -> int:
+        return 100 * (self.done + self.failed) // self.total if self.total else 100
+
+
+def archive_summary() -> ArchiveSummary:
+    by_status = _by_status(Photo.objects.all())
+    return ArchiveSummary(
+        photos=sum(by_status.values()),
+        done=by_status.get(Status.DONE, 0),
+        pending=_pending(by_status),
+        failed=by_status.get(Status.FAILED, 0),
+        faces=Face.objects.active().count(),
+        people=Person.objects.count(),
+        unassigned=Face.objects.unassigned().count(),
+    )
+
+
+def photo_states() -> list[PhotoState]:
+    """The filters of the photo list, with their counts."""
+    photos = Photo.objects.all()
+    filters = [
+        ("all", "All", photos),
+        ("pending", "Waiting", photos.pending()),
+        ("done", "Done", photos.filter(status=Status.DONE)),
+        ("failed", "Failed", photos.filter(status=Status.FAILED)),
+        ("undecided", "Needs your decision", photos.undecided()),
+        ("no-faces", "No faces", photos.without_faces()),
+    ]
+    return [PhotoState(slug, label, query, query.count()) for slug, label, query in filters]
+
+
+def import_progress(batch: Import) -> ImportProgress:
+    by_status = _by_status(batch.photos.all())
+    return ImportProgress(
+        total=sum(by_status.values()),
+        done=by_status.get(Status.DONE, 0),
+        failed=by_status.get(Status.FAILED, 0),
+        pending=_pending(by_status),
+        faces=Face.objects.active().filter(photo__batch=batch).count(),
+        undecided=batch.photos.undecided().count(),
+        known=batch.known,
+        refused=[RefusedFile(r["name"], sentence(r["code"])) for r in batch.refused],
+    )
+
+
+def figures(*, points: int | None) -> dict[str, Any]:
+    """Everything `manage.py stats` prints; `points` is what the index says it holds."""
+    embeddings = FaceEmbedding.objects.values_list("embedder").annotate(n=Count("pk")).order_by()
+    by_status = _by_status(Photo.objects.all())
+    return {
+        "photos": {"total": sum(by_status.values()),
+                   **{str(s.value): by_status.get(s, 0) for s in Status}},
+        "photos_waiting_for_a_decision": Photo.objects.undecided().count(),
+        "faces": Face.objects.active().count(),
+        "faces_unassigned": Face.objects.unassigned().count(),
+        "people": Person.objects.count(),
+        "embeddings": dict(embeddings),
+        "index_points": points,
+        "pending_index_writes": FaceEmbedding.objects.unindexed().count(),
+        "pending_index_removals": IndexRemoval.objects.count(),
+        "pending_file_removals": FileRemoval.objects.count(),
+    }  # fmt: skip
+
+
+def _by_status(photos: QuerySet[Photo]) -> dict[str, int]:
+    return dict(photos.order_by().values_list("status").annotate(n=Count("pk")))
+
+
+def _pending(by_status: dict[str, int]) -> int:
+    return by_status.get(Status.QUEUED, 0) + by_status.get(Status.PROCESSING, 0)

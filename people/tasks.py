@@ -1,0 +1,60 @@
+"""Tasks about photos, and how they are queued. The bodies run in the worker only.
+
+They import the worker's services when they run: whoever merely queues a task must not load
+models or the index.
+"""
+
+from collections.abc import Iterable
+
+from celery import Task, shared_task
+from django.conf import settings
+from django.db import OperationalError
+
+from faceweb import queues
+
+# Small enough that a search never waits long for a free thread, large enough for batches.
+PHOTOS_PER_TASK = 8
+
+_RETRY = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": 5}
+
+
+@shared_task(bind=True, name="people.process_photos", queue="ingest", **_RETRY)
+def process_photos(self: Task, photo_ids: list[int]) -> None:
+    from people.services import ingest
+
+    batches = ingest.process_photos(photo_ids=photo_ids, worker=self.request.hostname or "")
+    for batch_id in batches:
+        queues.send(settle_import, batch_id)
+
+
+@shared_task(name="people.settle_import", queue="maintenance", **_RETRY)
+def settle_import(batch_id: int) -> None:
+    from people.models import Import
+    from people.services import matching
+
+    batch = Import.objects.filter(pk=batch_id).first()
+    if batch is not None:
+        matching.settle_import(batch=batch, embedder=settings.FACEWEB_EMBEDDER)
+
+
+@shared_task(name="people.drain_removals", queue="maintenance", **_RETRY)
+def drain_removals() -> None:
+    from people.services import indexing
+
+    indexing.drain()
+    indexing.remove_files()
+
+
+@shared_task(name="people.index_points", queue="search", ignore_result=False, expires=30)
+def index_points() -> int:
+    from people.services import indexing
+
+    return indexing.points()
+
+
+def enqueue_photos(photo_ids: Iterable[int]) -> None:
+    queues.send_in_chunks(process_photos, photo_ids, PHOTOS_PER_TASK)
+
+
+def enqueue_removals() -> None:
+    queues.send(drain_removals)

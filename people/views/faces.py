@@ -1,0 +1,50 @@
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from people.forms import NameForm
+from people.models import Face
+from people.services import naming
+from people.views.media import stored_file
+
+
+@require_safe
+def crop(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The picture of one face."""
+    face = get_object_or_404(Face, pk=pk)
+    return stored_file(request, face.crop.name or "")
+
+
+@require_http_methods(["GET", "POST"])
+def name(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say who a face is: an inline form, and what it does."""
+    face = get_object_or_404(Face.objects.select_related("person", "photo"), pk=pk)
+    initial = {"name": face.person.name if face.person else face.photo.name_hint}
+    form = NameForm(request.POST or None, initial=initial)
+    htmx = request.htmx  # type: ignore[attr-defined]
+    if request.method == "POST" and form.is_valid():
+        naming.name_face(face=face, name=form.cleaned_data["name"])
+        face.refresh_from_db()
+        if not htmx:
+            return redirect("photo", pk=face.photo_id)
+        return render(request, "people/_face_label.html", {"face": face})
+    if htmx and request.GET.get("cancel"):
+        return render(request, "people/_face_label.html", {"face": face})
+    template = "people/_face_name_form.html" if htmx else "people/face_name.html"
+    return render(request, template, {"face": face, "form": form})
+
+
+@require_POST
+def remove(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a face away from its person; it stays, unnamed."""
+    face = get_object_or_404(Face.objects.select_related("person"), pk=pk)
+    person_id = face.person_id
+    naming.unname_face(face=face)
+    if request.htmx:  # type: ignore[attr-defined]
+        if request.POST.get("from") == "person":
+            return HttpResponse("")
+        face.refresh_from_db()
+        return render(request, "people/_face_label.html", {"face": face})
+    if request.POST.get("from") == "person" and person_id:
+        return redirect("person", pk=person_id)
+    return redirect("photo", pk=face.photo_id)

@@ -1,0 +1,20 @@
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from people.models import Face, Person, Photo
+from people.services.stats import archive_summary
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """What is here and what to do next."""
+    return render(
+        request,
+        "home.html",
+        {
+            "summary": archive_summary(),
+            "recent_photos": Photo.objects.order_by("-pk")[:12],
+            "recent_people": Person.objects.with_face_count().order_by("-pk")[:8],
+            "undecided": Photo.objects.undecided().count(),
+            "unassigned": Face.objects.unassigned().exists(),
+        },
+    )

@@ -1,0 +1,80 @@
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from people import files, tasks
+from people.forms import NameForm
+from people.models import Photo
+from people.services import deletion, photos
+from people.services.stats import photo_states
+from people.views.media import stored_file
+
+PER_PAGE = 60
+
+
+@require_safe
+def photo_list(request: HttpRequest) -> HttpResponse:
+    """All photos, or those in one state."""
+    states = photo_states()
+    state = request.GET.get("state", "all")
+    if state not in {s.slug for s in states}:
+        state = "all"
+    chosen = next(s for s in states if s.slug == state)
+    page = Paginator(chosen.photos.with_face_count(), PER_PAGE).get_page(request.GET.get("page"))
+    return render(
+        request, "people/photos.html", {"page": page, "states": states, "state": chosen}
+    )
+
+
+@require_safe
+def photo(request: HttpRequest, pk: int) -> HttpResponse:
+    """One photo with its boxes and names."""
+    photo = get_object_or_404(Photo.objects.select_related("batch"), pk=pk)
+    faces = list(photo.faces.active().select_related("person"))
+    template = "people/photo.html"
+    if request.htmx and request.GET.get("part") == "body":  # type: ignore[attr-defined]
+        template = "people/_photo_body.html"
+    return render(request, template, {"photo": photo, "faces": faces, "form": NameForm()})
+
+
+@require_POST
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Look at a failed photo again."""
+    photo = get_object_or_404(Photo, pk=pk)
+    if photos.retry(photo_ids=[photo.pk]):
+        tasks.enqueue_photos([photo.pk])
+    if request.htmx:  # type: ignore[attr-defined]
+        photo.refresh_from_db()
+        return render(request, "people/_import_row.html", {"photo": photo})
+    return redirect("photo", pk=photo.pk)
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask, then delete a photo with its faces everywhere."""
+    photo = get_object_or_404(Photo, pk=pk)
+    if request.method == "POST":
+        deletion.delete_photos(photos=Photo.objects.filter(pk=photo.pk))
+        tasks.enqueue_removals()
+        messages.success(request, f"“{photo.original_name}” and its faces are deleted.")
+        return redirect("photos")
+    faces = photo.faces.select_related("person")
+    return render(request, "people/photo_delete.html", {"photo": photo, "faces": faces})
+
+
+@require_safe
+def image(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
+    """The photo's picture: preview or thumb to look at, original to download."""
+    photo = get_object_or_404(Photo, pk=pk)
+    if kind == "original":
+        return stored_file(
+            request,
+            photo.file.name or "",
+            content_type="application/octet-stream",
+            download_as=photo.original_name,
+        )
+    if kind not in ("preview", "thumb"):
+        raise Http404
+    return stored_file(request, files.picture(photo.key, kind))

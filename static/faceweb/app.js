@@ -1,0 +1,29 @@
+// Small things that every page shares.
+"use strict";
+
+// The account menu closes when something else is clicked, and with Escape.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// A form with data-announce="something" tells the page when its request went well,
+// so that other parts of the page can fetch themselves again.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { elt, successful } = event.detail;
+  const name = elt && elt.dataset ? elt.dataset.announce : "";
+  if (name && successful) document.body.dispatchEvent(new CustomEvent(name));
+});
+
+// Hints that only hold when scripts run.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const hint of document.querySelectorAll("[data-with-script]")) hint.hidden = false;
+});
