@@ -13,6 +13,8 @@
   const button = form.querySelector("button[type=submit]");
   const maxMb = Number(form.dataset.maxMb) || 0;
   let url = "";
+  // Choosing a photo starts the search, so the button has nothing left to do.
+  button.hidden = true;
 
   const complain = (sentence) => {
     problem.textContent = sentence;
@@ -57,6 +59,9 @@
   form.addEventListener("submit", () => {
     // Disabled a moment later, so that the browser still sends the form.
     setTimeout(() => { button.disabled = true; }, 0);
+  });
+  zone.addEventListener("click", (event) => {
+    if (!event.target.closest("input, button, label, a")) input.click();
   });
   // Coming back with the browser's Back button shows the form ready for another photo.
   window.addEventListener("pageshow", (event) => {

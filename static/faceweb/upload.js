@@ -50,6 +50,11 @@
   };
 
   const showChosen = () => {
+    const transfer = new DataTransfer();
+    for (const file of chosen) transfer.items.add(file);
+    input.files = transfer.files;
+    form.classList.toggle("has-files", chosen.length > 0);
+    sendButton.disabled = !chosen.length;
     const bytes = chosen.reduce((sum, file) => sum + file.size, 0);
     chosenText.textContent = chosen.length ? `${plural(chosen.length, "file", "files")} chosen, ${size(bytes)}` : "";
     sendButton.textContent = chosen.length ? `Add ${plural(chosen.length, "photo", "photos")}` : "Add photos";
@@ -58,6 +63,10 @@
   input.addEventListener("change", () => {
     chosen = [];
     choose(input.files);
+  });
+
+  zone.addEventListener("click", (event) => {
+    if (!event.target.closest("input, button, label, a")) input.click();
   });
 
   const folderInput = document.createElement("input");
@@ -127,6 +136,11 @@
     depth = 0;
     zone.classList.remove("is-over");
     takeDropped(event.dataTransfer);
+  });
+
+  window.addEventListener("pageshow", () => {
+    chosen = [...input.files];
+    showChosen();
   });
 
   // Sending
