@@ -41,7 +41,7 @@ def waiting(queue: str) -> int | None:
     try:
         with current_app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-            client: Any = connection.default_channel.client  # type: ignore[attr-defined]
+            client: Any = connection.default_channel.client
             return int(client.llen(queue))
     except (OperationalError, OSError):
         return None

@@ -48,7 +48,7 @@ def _secret_key() -> str:
     return path.read_text()
 
 
-# --- web ---------------------------------------------------------------------------------
+# --- web -----------------------------------------------------------------------------------------
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.integer("PORT", 8000, least=1, most=65535)
 SECRET_KEY = _secret_key()
@@ -123,7 +123,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("TZ", "UTC")
 USE_TZ = True
 
-# --- database ------------------------------------------------------------------------------
+# --- database ------------------------------------------------------------------------------------
 _database_url = env.url("DATABASE_URL", schemes=("postgres", "postgresql", "sqlite"))
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(_database_url, conn_max_age=60, conn_health_checks=True)
@@ -141,7 +141,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # File databases are shared by threads; in-memory ones, which tests use by default, are not.
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 
-# --- broker and worker -----------------------------------------------------------------------
+# --- broker and worker ---------------------------------------------------------------------------
 
 
 def _socket_path() -> Path:
@@ -185,7 +185,7 @@ FACEWEB_WORKER_THREADS = env.integer(
     "FACEWEB_WORKER_THREADS", (os.cpu_count() or 2) + 1, least=1, most=64
 )
 
-# --- index -------------------------------------------------------------------------------------
+# --- index ---------------------------------------------------------------------------------------
 QDRANT_URL = env.url("QDRANT_URL", schemes=("http", "https"))
 QDRANT_API_KEY = env.secret("QDRANT_API_KEY")
 INDEX_DIR = DATA_DIR / "index"
@@ -225,7 +225,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-# --- faceweb ---------------------------------------------------------------------------------------
+# --- faceweb -------------------------------------------------------------------------------------
 FACEWEB_ADMIN_PASSWORD = env.secret("FACEWEB_ADMIN_PASSWORD")
 FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", ("mtcnn",))
 FACEWEB_EMBEDDER = env.choice("FACEWEB_EMBEDDER", "sface", ("sface",))
@@ -239,7 +239,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = FACEWEB_MAX_UPLOAD_FILES + 100
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # form fields; files are spooled to disk
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
-# --- logging ---------------------------------------------------------------------------------------
+# --- logging -------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

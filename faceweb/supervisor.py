@@ -114,5 +114,5 @@ class Supervisor:
 
 def _die_with_parent() -> None:
     """Have the kernel stop this child when the parent is gone, however it went (Linux)."""
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

@@ -22,11 +22,11 @@ class MultipleFileField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    files = MultipleFileField(label="Photos", required=False)
+    files = MultipleFileField(label="Photos", required=False)  # type: ignore[assignment]
     batch = forms.IntegerField(required=False, widget=forms.HiddenInput)
     names_from_files = forms.BooleanField(
         required=False,
-        label="The file names are people's names",
+        label="The file names are people’s names",
         help_text="“João_Baião_1.jpg” names the face in it João Baião.",
     )
 

@@ -7,6 +7,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Q
+from django.db.models.functions import Coalesce
 
 from people.jobs import Job, JobQuerySet, Status
 
@@ -16,23 +17,20 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", " ".join(name.split())).casefold()
 
 
+def _count_of_faces(owner: str) -> Coalesce:
+    """How many faces the row of the outer query has, which Face knows as `owner`."""
+    faces = Face.objects.active().filter(**{owner: models.OuterRef("pk")}).order_by()
+    counts = faces.values(owner).annotate(n=Count("pk")).values("n")
+    return Coalesce(models.Subquery(counts), models.Value(0))
+
+
 class PersonQuerySet(models.QuerySet["Person"]):
     def named(self, name: str) -> Self:
         return self.filter(name_key=name_key(name))
 
     def with_face_count(self) -> Self:
         """Add `face_count`, by a subquery that runs only for the rows that are shown."""
-        counts = (
-            Face.objects.filter(person=models.OuterRef("pk"))
-            .order_by()
-            .values("person")
-            .annotate(n=Count("pk"))
-            .values("n")
-        )
-        zero = models.Value(0)
-        return self.annotate(
-            face_count=models.functions.Coalesce(models.Subquery(counts), zero)
-        )
+        return self.annotate(face_count=_count_of_faces("person"))
 
 
 class Person(models.Model):
@@ -110,8 +108,13 @@ class PhotoQuerySet(JobQuerySet):
     def without_faces(self) -> Self:
         return self.filter(status=Status.DONE, faces__isnull=True)
 
+    def with_unnamed_faces(self) -> Self:
+        unnamed = Face.objects.unassigned().filter(photo=models.OuterRef("pk"))
+        return self.filter(models.Exists(unnamed))
+
     def with_face_count(self) -> Self:
-        return self.annotate(face_count=Count("faces"))
+        """Add `face_count`, by a subquery that runs only for the rows that are shown."""
+        return self.annotate(face_count=_count_of_faces("photo"))
 
 
 class Photo(Job):

@@ -10,6 +10,6 @@ class SearchForm(forms.Form):
         choices=[(n, str(n)) for n in (1, 3, DEFAULT_TOP, 10, 20, MAX_TOP)],
         coerce=int,
         initial=DEFAULT_TOP,
-        empty_value=DEFAULT_TOP,
+        empty_value=str(DEFAULT_TOP),
         required=False,
     )

@@ -170,9 +170,7 @@ def _opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
     except _DECODER_ERRORS as error:
         text = str(error)
         cut = any(word in text.lower() for word in ("truncated", "unexpected end", "not enough"))
-        raise ImageError(
-            ImageProblem.TRUNCATED if cut else ImageProblem.DAMAGED, text
-        ) from error
+        raise ImageError(ImageProblem.TRUNCATED if cut else ImageProblem.DAMAGED, text) from error
 
 
 @contextlib.contextmanager

@@ -45,9 +45,7 @@ class ServerIndex:
     def search(self, collection: str, vectors: Float32, *, limit: int) -> list[list[Hit]]:
         if not len(vectors) or not self._exists(collection):
             return [[] for _ in vectors]
-        requests = [
-            models.QueryRequest(query=vector.tolist(), limit=limit) for vector in vectors
-        ]
+        requests = [models.QueryRequest(query=vector.tolist(), limit=limit) for vector in vectors]
         return [
             [Hit(int(point.id), point.score) for point in response.points]
             for response in self._client.query_batch_points(collection, requests=requests)

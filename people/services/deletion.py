@@ -40,7 +40,9 @@ def delete_photos(*, photos: QuerySet[Photo]) -> Receipt:
             _remove_files(
                 name
                 for photo in part
-                for name in files.of_photo(photo.key, photo.file.name or "", crops.get(photo.pk, []))
+                for name in files.of_photo(
+                    photo.key, photo.file.name or "", crops.get(photo.pk, [])
+                )
             )
             Photo.objects.filter(pk__in=[photo.pk for photo in part]).delete()
             photo_count += len(part)

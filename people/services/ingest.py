@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -84,7 +85,7 @@ def _decode(photo: Photo) -> DecodedImage | None:
     """The decoded photo, or None after its row was failed with the reason."""
     try:
         with default_storage.open(photo.file.name or "") as file:
-            return decode(file, max_pixels=settings.FACEWEB_MAX_PIXELS)
+            return decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
     except ImageError as error:
         _fail(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:

@@ -68,7 +68,6 @@ def give_imported_name(*, photo: Photo, face: Face, anchor: bool) -> None:
     _choose_cover(person)
 
 
-
 def _person_by_hand(name: str) -> Person:
     """The one person of that name, or the one that imports know by it, or a new one."""
     exact = list(Person.objects.named(name).order_by("pk")[:1])

@@ -1,7 +1,6 @@
 """Taking photos in: known by their content, stored before anything is looked at."""
 
 import hashlib
-import os
 import re
 import unicodedata
 import uuid
@@ -122,7 +121,7 @@ def name_from(names: str, *, file_name: str, folder: str) -> str:
     numbers (`João_Baião_1.jpg` is "João Baião"). From a folder: its name, likewise.
     """
     if names == Import.Names.FILE:
-        raw = os.path.splitext(PurePath(file_name.replace("\\", "/")).name)[0]
+        raw = PurePath(file_name.replace("\\", "/")).stem
     elif names == Import.Names.FOLDER:
         raw = folder
     else:

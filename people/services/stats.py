@@ -91,11 +91,15 @@ def photo_states() -> list[PhotoState]:
         ("all", "All", photos),
         ("pending", "Waiting", photos.pending()),
         ("done", "Done", photos.filter(status=Status.DONE)),
-        ("failed", "Failed", photos.filter(status=Status.FAILED)),
+        ("failed", "Could not be read", photos.filter(status=Status.FAILED)),
         ("undecided", "Needs your decision", photos.undecided()),
-        ("no-faces", "No faces", photos.without_faces()),
+        ("unnamed", "With unnamed faces", photos.with_unnamed_faces()),
+        ("no-faces", "No face found", photos.without_faces()),
     ]
-    return [PhotoState(slug, label, query, query.count()) for slug, label, query in filters]
+    return [
+        PhotoState(slug, label, query.with_face_count(), query.count())
+        for slug, label, query in filters
+    ]
 
 
 def import_progress(batch: Import) -> ImportProgress:

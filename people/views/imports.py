@@ -31,7 +31,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
     form.is_valid()
     files = form.cleaned_data.get("files") or []
-    batch = Import.objects.filter(pk=form.cleaned_data.get("batch")).first()
+    batch = Import.objects.filter(pk=form.cleaned_data.get("batch") or 0).first()
     if batch is None or batch.created_by_id != request.user.pk:
         if not files:
             return redirect("upload")
@@ -43,7 +43,9 @@ def upload(request: HttpRequest) -> HttpResponse:
     url = reverse("import", args=[batch.pk])
     if request.accepts("text/html"):
         return redirect(url)
-    return JsonResponse({"batch": batch.pk, "url": url, "rows": reverse("import-rows", args=[batch.pk])})
+    return JsonResponse(
+        {"batch": batch.pk, "url": url, "rows": reverse("import-rows", args=[batch.pk])}
+    )
 
 
 @require_safe

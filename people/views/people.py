@@ -48,7 +48,7 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
         if namesakes:
             messages.warning(request, f"Someone else is called “{person.name}” too.")
     else:
-        messages.error(request, form.errors["name"][0])
+        messages.error(request, str(form.errors["name"][0]))
     return redirect("person", pk=pk)
 
 

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 import numpy as np
 from django.conf import settings
@@ -58,7 +59,7 @@ def run_search(*, search_id: uuid.UUID, worker: str) -> None:
     start = time.perf_counter()
     try:
         with default_storage.open(search.file.name or "") as file:
-            image = decode(file, max_pixels=settings.FACEWEB_MAX_PIXELS)
+            image = decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
         faces = runtime.pipeline().analyse([image])[0]
         found = identify(vectors=np.stack([f.embedding for f in faces]) if faces else None,
                          top=search.top)  # fmt: skip

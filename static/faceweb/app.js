@@ -18,8 +18,9 @@ document.addEventListener("keydown", (event) => {
 // A form with data-announce="something" tells the page when its request went well,
 // so that other parts of the page can fetch themselves again.
 document.addEventListener("htmx:afterRequest", (event) => {
-  const { elt, successful } = event.detail;
-  const name = elt && elt.dataset ? elt.dataset.announce : "";
+  // The form itself may be gone from the page by now; the request still knows it.
+  const { requestConfig, successful } = event.detail;
+  const name = requestConfig?.elt?.dataset?.announce;
   if (name && successful) document.body.dispatchEvent(new CustomEvent(name));
 });
 

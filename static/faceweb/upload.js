@@ -226,8 +226,8 @@
     total.hidden = !busy;
     retryAll.hidden = busy || problems.size < 2;
     if (busy) title.textContent = `Sending: ${sent} of ${all}`;
-    else if (!failed) title.textContent = sent === 1 ? "The photo is here" : `All ${sent} photos are here`;
-    else title.textContent = `${plural(sent, "photo is", "photos are")} here, ${plural(failed, "was", "were")} not sent`;
+    else if (!failed) title.textContent = sent === 1 ? "The file is sent" : `All ${sent} files are sent`;
+    else title.textContent = `${plural(sent, "file is", "files are")} sent, ${plural(failed, "is", "are")} not`;
   };
 
   const pump = () => {

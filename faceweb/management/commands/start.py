@@ -21,6 +21,8 @@ from faceweb import instance
 from faceweb.supervisor import Part, StartFailed, Supervisor
 
 ADMIN_NAME = "admin"
+# Hosts that stand for every interface; the web server is asked for on one of them.
+_ANY_HOST = {"0.0.0.0", "::"}  # noqa: S104
 # Without letters and digits that look alike.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -78,7 +80,7 @@ class Command(BaseCommand):
         chosen = password or "-".join(
             "".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(3)
         )
-        users.create_superuser(username=ADMIN_NAME, password=chosen)  # type: ignore[attr-defined]
+        users.create_superuser(username=ADMIN_NAME, password=chosen)
         shown = "the password in FACEWEB_ADMIN_PASSWORD" if password else chosen
         self.stdout.write(f"\n  First sign-in\n    name      {ADMIN_NAME}\n    password  {shown}\n")
         if not password:
@@ -86,7 +88,7 @@ class Command(BaseCommand):
 
 
 def address() -> str:
-    host = "127.0.0.1" if settings.HOST in ("0.0.0.0", "::") else settings.HOST
+    host = "127.0.0.1" if settings.HOST in _ANY_HOST else settings.HOST
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
 
 
@@ -113,7 +115,8 @@ def _parts() -> list[Part]:
     bind = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     web = [
         sys.executable, "-m", "gunicorn", "faceweb.wsgi", "--bind", f"{bind}:{settings.PORT}",
-        "--workers", "1", "--threads", "8", "--timeout", "120", "--log-level", "warning", "--no-control-socket",
+        "--workers", "1", "--threads", "8", "--timeout", "120", "--log-level", "warning",
+        "--no-control-socket",
     ]  # fmt: skip
     parts = [
         Part("worker", worker, _worker_ready),
@@ -152,7 +155,7 @@ def _worker_ready() -> bool:
 
 def _web_ready() -> bool:
     try:
-        with urllib.request.urlopen(f"{address()}/healthz", timeout=2) as answer:
+        with urllib.request.urlopen(f"{address()}/healthz", timeout=2) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

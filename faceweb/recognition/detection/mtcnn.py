@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceweb.recognition.detection import Detections, DetectorSettings, Float32
-from faceweb.recognition.detection import networks
+from faceweb.recognition.detection import Detections, DetectorSettings, Float32, networks
 
 _FACTOR = 0.709  # from one pyramid level to the next: half the area
 _WINDOW, _STRIDE = 12, 2  # of the first network
@@ -99,7 +98,8 @@ class Mtcnn:
     ) -> tuple[Float32, Indices]:
         scores, offsets = _batched(self._rnet, _windows(pictures, boxes, owners, 24), (0, 4))
         passed = scores > _REFINED_SCORE
-        boxes, owners, scores, offsets = (a[passed] for a in (boxes, owners, scores, offsets))
+        boxes, owners = boxes[passed], owners[passed]
+        scores, offsets = scores[passed], offsets[passed]
         keep = _suppress(boxes, scores, owners, 0.7)
         return _squared(_moved(boxes[keep], offsets[keep])), owners[keep]
 
@@ -109,9 +109,8 @@ class Mtcnn:
         windows = _windows(pictures, boxes, owners, 48)
         scores, offsets, points = _batched(self._onet, windows, (0, 4, 10))
         passed = scores > self.settings.min_score
-        boxes, owners, scores, offsets, points = (
-            a[passed] for a in (boxes, owners, scores, offsets, points)
-        )
+        boxes, owners, points = boxes[passed], owners[passed], points[passed]
+        scores, offsets = scores[passed], offsets[passed]
         size = boxes[:, 2:] - boxes[:, :2] + 1
         landmarks = np.stack([points[:, :5], points[:, 5:]], 2) * size[:, None]
         landmarks += boxes[:, None, :2] - 1
@@ -175,7 +174,7 @@ def _batched(
         return [np.zeros((0, w) if w else 0, np.float32) for w in widths]
     parts = [
         network(part.contiguous(memory_format=torch.channels_last))
-        for part in windows.split(_BATCH)
+        for part in torch.split(windows, _BATCH)
     ]
     return [torch.cat(columns).numpy() for columns in zip(*parts, strict=True)]
 
@@ -183,7 +182,8 @@ def _batched(
 def _moved(boxes: Float32, offsets: Float32) -> Float32:
     """Boxes moved by offsets given as shares of their size."""
     size = boxes[:, 2:] - boxes[:, :2] + 1
-    return boxes + offsets * np.concatenate([size, size], axis=1)
+    moved: Float32 = boxes + offsets * np.concatenate([size, size], axis=1)
+    return moved
 
 
 def _squared(boxes: Float32) -> Float32:

@@ -94,4 +94,6 @@ def load(network: Network, weights: WeightsFile) -> Network:
     trunk = set(network.trunk.state_dict())
     renamed = {f"trunk.{n}" if n in trunk else n: value for n, value in state.items()}
     network.load_state_dict(renamed)
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    # PyTorch's own type of to() leaves memory_format out.
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

@@ -39,7 +39,8 @@ class SFace:
     def __init__(self) -> None:
         tensors = _dequantized(onnx.load(WEIGHTS.locate()))
         network = _build(tensors).eval().requires_grad_(False)
-        self._network = network.to(memory_format=torch.channels_last)
+        # PyTorch's own type of to() leaves memory_format out.
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def embed(self, crops: NDArray[np.uint8]) -> Float32:
         """See Embedder.embed: uint8 (n, 112, 112, 3) to unit vectors (n, 128)."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from faceweb import instance, queues
 from people import tasks
 from people.jobs import Status
-from people.models import Import, Photo
+from people.models import Import
 from people.problems import Refused, sentence
 from people.services import photos
 from people.services.stats import ImportProgress, import_progress
@@ -34,14 +34,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path)
-        parser.add_argument("--names", choices=Import.Names.values, default="none",
-                            help="Take people's names from file names, from folder names, or not.")
+        parser.add_argument(
+            "--names",
+            choices=Import.Names.values,
+            default="none",
+            help="Take people's names from file names, from folder names, or not.",
+        )
         parser.add_argument("--source", default="", help="Where the photos are from, in words.")
-        parser.add_argument("--inline", action="store_true",
-                            help="Do all the work in this process instead of the running worker.")
-        parser.add_argument("--json", action="store_true", help="Print the outcome as JSON.")  # fmt: skip
+        parser.add_argument(
+            "--inline",
+            action="store_true",
+            help="Do all the work in this process instead of the running worker.",
+        )
+        parser.add_argument("--json", action="store_true", help="Print the outcome as JSON.")
 
-    def handle(self, *, folder: Path, names: str, source: str, inline: bool, **options: Any) -> None:
+    def handle(
+        self, *, folder: Path, names: str, source: str, inline: bool, **options: Any
+    ) -> None:
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder.")
         self.bar_off = options["json"] or not sys.stderr.isatty()
@@ -101,7 +110,8 @@ class Command(BaseCommand):
         from people.services import indexing, ingest, matching
 
         worker = f"inline@{os.getpid()}"
-        ids = list(batch.photos.filter(status=Status.QUEUED).order_by("pk").values_list("pk", flat=True))
+        queued = batch.photos.filter(status=Status.QUEUED).order_by("pk")
+        ids = list(queued.values_list("pk", flat=True))
         with tqdm(total=len(ids), desc="Looking", unit=" photos", disable=self.bar_off) as bar:
             for start in range(0, len(ids), tasks.PHOTOS_PER_TASK):
                 part = ids[start : start + tasks.PHOTOS_PER_TASK]
@@ -114,7 +124,9 @@ class Command(BaseCommand):
         """Show the worker's progress until it has looked at everything and settled the names."""
         progress = import_progress(batch)
         last, moved_at = -1, time.monotonic()
-        with tqdm(total=progress.total, desc="Looking", unit=" photos", disable=self.bar_off) as bar:
+        with tqdm(
+            total=progress.total, desc="Looking", unit=" photos", disable=self.bar_off
+        ) as bar:
             while True:
                 progress = import_progress(batch)
                 looked_at = progress.done + progress.failed
@@ -164,9 +176,10 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(outcome, ensure_ascii=False, indent=2))
             return
         new, seconds = outcome["new"], outcome["seconds"]
+        rate = new / max(seconds, 0.1)
         self.stdout.write(
             f"{new} new photos, {outcome['known']} known already; {outcome['done']} done with "
-            f"{outcome['faces']} faces, in {seconds:.0f} s ({new / max(seconds, 0.1):.1f} a second)."
+            f"{outcome['faces']} faces, in {seconds:.0f} s ({rate:.1f} a second)."
         )
         for title, key in (("could not be looked at", "failed"), ("not taken", "refused")):
             for item in outcome[key]:

@@ -26,11 +26,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
-        parser.add_argument("--top", type=int, default=DEFAULT_TOP,
-                            help="How many people to show for each face.")
-        parser.add_argument("--inline", action="store_true",
-                            help="Do all the work in this process instead of the running worker.")
-        parser.add_argument("--json", action="store_true", help="Print the answers as JSON.")  # fmt: skip
+        parser.add_argument(
+            "--top", type=int, default=DEFAULT_TOP, help="How many people to show for each face."
+        )
+        parser.add_argument(
+            "--inline",
+            action="store_true",
+            help="Do all the work in this process instead of the running worker.",
+        )
+        parser.add_argument("--json", action="store_true", help="Print the answers as JSON.")
 
     def handle(self, *, photos: list[Path], top: int, inline: bool, **options: Any) -> None:
         if not 1 <= top <= MAX_TOP:
@@ -42,9 +46,7 @@ class Command(BaseCommand):
             except instance.DataFolderInUse as error:
                 raise CommandError(f"{error} Leave out --inline, or stop it first.") from None
         elif queues.waiting("search") is None:
-            raise CommandError(
-                "faceweb is not running. Start it with `make run`, or add --inline."
-            )
+            raise CommandError("faceweb is not running. Start it with `make run`, or add --inline.")
         else:
             answers = self._ask(photos, top, inline=False)
         if options["json"]:
