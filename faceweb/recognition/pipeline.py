@@ -50,8 +50,14 @@ class Pipeline:
         self._detector = detector
         self._embedder = embedder
 
-    def analyse(self, images: Sequence[DecodedImage]) -> list[list[FoundFace]]:
-        """Find and embed every face of every picture, most prominent face first."""
+    def analyse(
+        self, images: Sequence[DecodedImage], *, mirrored: bool = False
+    ) -> list[list[FoundFace]]:
+        """Find and embed every face of every picture, most prominent face first.
+
+        With `mirrored`, a face's embedding is the sum of its own and its mirror image's, made
+        unit length again: a little more accurate for twice the embedding's cost.
+        """
         pictures = [image.pixels for image in images]
         found = self._detector.detect(pictures)
         for index, detections in enumerate(found):
@@ -65,9 +71,11 @@ class Pipeline:
             for picture, detections in zip(pictures, found, strict=True)
         ]
         size = self.spec.crop_size
-        embeddings = self._embedder.embed(
-            np.concatenate([*crops, np.zeros((0, size, size, 3), np.uint8)])
-        )
+        all_crops = np.concatenate([*crops, np.zeros((0, size, size, 3), np.uint8)])
+        embeddings = self._embedder.embed(all_crops)
+        if mirrored:
+            embeddings = embeddings + self._embedder.embed(all_crops[:, :, ::-1])
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
         faces: list[list[FoundFace]] = []
         start = 0
         for image, detections in zip(images, found, strict=True):

@@ -20,7 +20,7 @@ def name(request: HttpRequest, pk: int) -> HttpResponse:
     """Say who a face is: an inline form, and what it does."""
     face = get_object_or_404(Face.objects.select_related("person", "photo"), pk=pk)
     initial = {"name": face.person.name if face.person else face.photo.name_hint}
-    form = NameForm(request.POST or None, initial=initial)
+    form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
     htmx = request.htmx  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
         naming.name_face(face=face, name=form.cleaned_data["name"])

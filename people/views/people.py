@@ -56,7 +56,7 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then delete a person with their faces everywhere, and if wanted their photos."""
     person = get_object_or_404(Person, pk=pk)
-    form = PersonDeleteForm(request.POST or None)
+    form = PersonDeleteForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         receipt = deletion.delete_person(
             person=person, with_photos=form.cleaned_data["with_photos"]

@@ -60,7 +60,7 @@ def run_search(*, search_id: uuid.UUID, worker: str) -> None:
     try:
         with default_storage.open(search.file.name or "") as file:
             image = decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
-        faces = runtime.pipeline().analyse([image])[0]
+        faces = runtime.pipeline().analyse([image], mirrored=True)[0]
         found = identify(vectors=np.stack([f.embedding for f in faces]) if faces else None,
                          top=search.top)  # fmt: skip
     except ImageError as error:
@@ -106,8 +106,37 @@ def _identify_one(vector: Float32, top: int, spec: EmbedderSpec) -> list[Found]:
         hits = runtime.index().search(spec.collection, vector[None], limit=limit)[0]
         found = _grouped(hits, spec)
         if len(found) >= top or len(hits) < limit or limit >= _MOST_HITS:
-            return found[:top]
+            return _names_first(found, spec)[:top]
         limit = min(limit * 4, _MOST_HITS)
+
+
+def _names_first(found: list[Found], spec: EmbedderSpec) -> list[Found]:
+    """Move a matching person before unnamed faces that match that person too.
+
+    Such a face is most likely another picture of the same person, whom nobody named in it yet:
+    the name is the better answer. Everything else stays in the order of similarity.
+    """
+    matches = [one.face_id for one in found if one.verdict == Verdict.MATCH]
+    rows = FaceEmbedding.objects.filter(face__in=matches, embedder=spec.slug, version=spec.version)
+    vectors = {face: np.frombuffer(bytes(vector), np.float32) for face, vector in
+               rows.values_list("face_id", "vector")}  # fmt: skip
+    ordered: list[Found] = []
+    for one in found:
+        place = len(ordered)
+        while (
+            one.person_id is not None
+            and one.face_id in vectors
+            and place > 0
+            and ordered[place - 1].person_id is None
+            and _same(vectors[one.face_id], vectors.get(ordered[place - 1].face_id), spec)
+        ):
+            place -= 1
+        ordered.insert(place, one)
+    return ordered
+
+
+def _same(vector: Float32, other: Float32 | None, spec: EmbedderSpec) -> bool:
+    return other is not None and float(vector @ other) >= spec.thresholds.match
 
 
 def _grouped(hits: Sequence[Hit], spec: EmbedderSpec) -> list[Found]:

@@ -119,7 +119,8 @@ def _parts() -> list[Part]:
         "--no-control-socket",
     ]  # fmt: skip
     parts = [
-        Part("worker", worker, _worker_ready),
+        # Threads that each keep their own heap would make the worker grow by half.
+        Part("worker", worker, _worker_ready, environment={"MALLOC_ARENA_MAX": "2"}),
         Part("web", web, _web_ready),
     ]
     return parts if settings.REDIS_URL else [_broker(), *parts]

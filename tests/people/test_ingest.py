@@ -1,0 +1,109 @@
+"""Looking at photos with the real pipeline, into a real index."""
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+
+from faceweb import runtime
+from people import files
+from people.models import Face, FaceEmbedding, FileRemoval, Photo
+from people.services import deletion, indexing, ingest
+from tests.faces import photo as face_photo
+from tests.factories import make_import, make_photo, picture
+
+pytestmark = pytest.mark.django_db
+
+
+def stored(content: bytes, **values) -> Photo:
+    return make_photo(stored=True, content=content, status="queued", width=None, **values)
+
+
+def test_a_photo_becomes_faces_rows_files_and_points(index) -> None:
+    batch = make_import()
+    photo = stored(face_photo("obama.jpg").read_bytes(), hint="Barack Obama", batch=batch)
+    assert ingest.process_photos(photo_ids=[photo.pk], worker="t") == {batch.pk}
+    photo.refresh_from_db()
+    face = photo.faces.get()
+    assert (photo.status, photo.claim, photo.naming) == ("done", None, "given")
+    assert (photo.width, photo.height) == (910, 1137)
+    assert 0 <= face.x1 < face.x2 <= 910 and 0 <= face.y1 < face.y2 <= 1137
+    assert face.person.name == "Barack Obama"
+    assert all(
+        default_storage.exists(name) for name in (face.crop.name, files.picture(photo.key, "thumb"))
+    )
+    row = face.embeddings.get()
+    assert row.indexed_at is not None
+    vector = np.frombuffer(row.vector, np.float32)
+    hit = index.search(runtime.pipeline().spec.collection, vector[None], limit=1)[0][0]
+    assert hit.id == row.pk
+    assert hit.similarity == pytest.approx(1, abs=1e-3)
+
+
+def test_doing_it_again_changes_nothing(index) -> None:
+    photo = stored(face_photo("obama.jpg").read_bytes())
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    before = list(Face.objects.values())
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    assert list(Face.objects.values()) == before
+
+
+def test_a_retry_after_a_crash_leaves_one_set_of_faces(index) -> None:
+    photo = stored(face_photo("obama.jpg").read_bytes())
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    Photo.objects.update(status="queued", crashes=1)  # as after a kill before the last commit
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    indexing.drain()
+    assert Face.objects.count() == FaceEmbedding.objects.count() == indexing.points() == 1
+
+
+def test_a_bad_file_fails_alone_with_its_reason(index) -> None:
+    good, bad = stored(picture()), stored(b"\xff\xd8\xff\xe0 not really a JPEG")
+    gone = make_photo(status="queued")
+    ingest.process_photos(photo_ids=[good.pk, bad.pk, gone.pk], worker="t")
+    outcome = dict(Photo.objects.values_list("pk", "error_code"))
+    assert outcome[good.pk] == ""
+    assert outcome[bad.pk] in ("damaged", "not_an_image", "truncated")
+    assert outcome[gone.pk] == "file_missing"
+
+
+class _FailsOnWide:
+    """The real pipeline, but pictures that are wider than high make it fail."""
+
+    def __init__(self, real) -> None:
+        self.spec, self._real = real.spec, real
+
+    def analyse(self, images):
+        if any(image.width > image.height for image in images):
+            raise RuntimeError("no memory")
+        return self._real.analyse(images)
+
+
+def test_what_nobody_foresaw_fails_the_one_photo(index, monkeypatch) -> None:
+    fake = _FailsOnWide(runtime.pipeline())
+    monkeypatch.setattr(runtime, "pipeline", lambda: fake)
+    good, bad = stored(picture(40, 60)), stored(picture(60, 40))
+    ingest.process_photos(photo_ids=[good.pk, bad.pk], worker="t")
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert good.status == "done"
+    assert (bad.status, bad.error_code) == ("failed", "unexpected")
+    assert "no memory" in bad.error_detail
+
+
+class _DeletesMeanwhile(_FailsOnWide):
+    def analyse(self, images):
+        found = self._real.analyse(images)
+        deletion.delete_photos(photos=Photo.objects.all())
+        return found
+
+
+def test_a_photo_deleted_while_it_is_looked_at_stays_deleted(index, monkeypatch) -> None:
+    fake = _DeletesMeanwhile(runtime.pipeline())
+    monkeypatch.setattr(runtime, "pipeline", lambda: fake)
+    photo = stored(face_photo("obama.jpg").read_bytes())
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    indexing.remove_files()
+    assert not Face.objects.exists() and not FileRemoval.objects.exists()
+    assert indexing.points() == 0
+    for name in files.of_photo(photo.key, photo.file.name, [files.crop(photo.key, 1)]):
+        assert not default_storage.exists(name)

@@ -1,0 +1,148 @@
+"""Answering: grouped by person, joined to live rows, honest about strangers."""
+
+import numpy as np
+import pytest
+
+from faceweb import runtime
+from people.models import Person
+from people.services import deletion, indexing
+from search.models import Candidate, ProbeFace, Search
+from search.services import identification, searches
+from search.services.answers import answer_as_data
+from tests.faces import photo as face_photo
+from tests.factories import direction, make_face, make_person, near
+
+pytestmark = pytest.mark.django_db
+
+PROBE = direction(1)
+
+
+def identify(top: int = 5) -> list[identification.Found]:
+    indexing.drain()
+    return identification.identify(vectors=PROBE[None], top=top)[0]
+
+
+def test_a_person_stands_once_with_the_best_face(index) -> None:
+    ana, rui = make_person("Ana"), make_person("Rui")
+    make_face(person=ana, vector=near(PROBE, 0.5))
+    best = make_face(person=ana, vector=near(PROBE, 0.9))
+    second = make_face(person=rui, vector=near(PROBE, 0.4))
+    unnamed = [make_face(vector=near(PROBE, s)) for s in (0.3, 0.2)]
+    found = identify()
+    assert [one.face_id for one in found] == [best.pk, second.pk, *(f.pk for f in unnamed)]
+    assert [one.person_id for one in found] == [ana.pk, rui.pk, None, None]
+    assert [one.verdict for one in found] == ["match", "possible", "unknown", "unknown"]
+    assert found[0].similarity == pytest.approx(0.9, abs=1e-3)
+
+
+def test_one_with_many_faces_does_not_crowd_out_the_others(index) -> None:
+    ana, rui = make_person("Ana"), make_person("Rui")
+    for n in range(60):
+        make_face(person=ana, vector=near(PROBE, 0.9, towards=20 + n))
+    make_face(person=rui, vector=near(PROBE, 0.3))
+    assert [one.person_id for one in identify(top=2)] == [ana.pk, rui.pk]
+
+
+def test_who_is_erased_or_hidden_never_appears_even_if_the_index_lags(index) -> None:
+    erased, hidden = make_person("Erased"), make_person("Hidden")
+    make_face(person=erased, vector=near(PROBE, 0.9))
+    make_face(person=hidden, vector=near(PROBE, 0.8))
+    make_face(vector=near(PROBE, 0.7), state="not_a_face")
+    other = make_face(vector=near(PROBE, 0.1))
+    indexing.drain()
+    deletion.delete_person(person=erased, with_photos=False)
+    Person.objects.filter(pk=hidden.pk).update(is_searchable=False)
+    assert indexing.points() == 4  # the index has not caught up
+    found = identification.identify(vectors=PROBE[None], top=5)[0]
+    assert [one.face_id for one in found] == [other.pk]
+
+
+def test_an_empty_gallery_answers_nothing(index) -> None:
+    assert identify() == []
+    assert identification.identify(vectors=None, top=5) == []
+
+
+def ask(name: str, user=None, **options) -> Search:
+    with face_photo(name).open("rb") as file:
+        search = searches.create_search(upload=file, name=name, user=user, **options)
+    identification.run_search(search_id=search.pk, worker="t")
+    search.refresh_from_db()
+    return search
+
+
+def enrol(name: str, person: Person) -> None:
+    from faceweb.recognition.images import decode
+
+    found = runtime.pipeline().analyse([decode(face_photo(name).read_bytes())])[0]
+    make_face(person=person, vector=found[0].embedding.astype(np.float32))
+    indexing.drain()
+
+
+def test_a_real_photo_finds_its_person_first(index) -> None:
+    enrol("obama.jpg", make_person("Barack Obama"))
+    enrol("biden.jpg", make_person("Joe Biden"))
+    answer = answer_as_data(search=ask("obama2.jpg", top=3), photo="p")
+    first = answer["faces"][0]
+    assert answer["error"] is None
+    assert first["verdict"] == "match"
+    assert first["candidates"][0]["person"] == "Barack Obama"
+    assert [c["rank"] for c in first["candidates"]] == [1, 2]
+    assert first["candidates"][1]["verdict"] == "unknown"
+
+
+def test_a_stranger_is_called_unknown(index) -> None:
+    enrol("biden.jpg", make_person("Joe Biden"))
+    answer = answer_as_data(search=ask("obama.jpg"), photo="p")
+    assert answer["sentence"] == "1 face was found in this photo"
+    assert answer["faces"][0]["verdict"] == "unknown"
+
+
+def test_a_probe_is_never_added_to_the_gallery(index) -> None:
+    enrol("biden.jpg", make_person("Joe Biden"))
+    before = indexing.points()
+    ask("obama.jpg")
+    indexing.drain()
+    assert indexing.points() == before
+
+
+def test_answering_twice_gives_one_answer(index) -> None:
+    enrol("obama.jpg", make_person("Barack Obama"))
+    search = ask("obama.jpg")
+    Search.objects.update(status="queued")
+    identification.run_search(search_id=search.pk, worker="t")
+    assert ProbeFace.objects.count() == 1
+    assert Candidate.objects.count() == 1
+
+
+def test_a_photo_that_cannot_be_opened_says_so(index) -> None:
+    content = face_photo("obama.jpg").read_bytes()[:40_000]
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    search = searches.create_search(upload=SimpleUploadedFile("cut.jpg", content), name="cut.jpg")
+    identification.run_search(search_id=search.pk, worker="t")
+    search.refresh_from_db()
+    assert search.status == "failed"
+    assert "end of the file is missing" in answer_as_data(search=search, photo="p")["error"]
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (0, "No face was found in this photo"),
+        (1, "1 face was found in this photo"),
+        (2, "2 faces were found in this photo"),
+    ],
+)
+def test_the_sentence_is_right_for_every_number(count: int, sentence: str) -> None:
+    assert searches.faces_sentence(Search(status="done"), count) == sentence
+
+
+def test_a_name_stands_before_unnamed_faces_of_the_same_person(index) -> None:
+    ana = make_person("Ana")
+    stranger = make_face(vector=near(PROBE, 0.62, towards=40))
+    unnamed = make_face(vector=near(PROBE, 0.9, towards=41))
+    named = make_face(person=ana, vector=near(PROBE, 0.6, towards=41))
+    # A stranger between them keeps its place: only unnamed faces of Ana herself step back.
+    assert [one.face_id for one in identify()] == [unnamed.pk, stranger.pk, named.pk]
+    deletion.delete_photos(photos=type(stranger.photo).objects.filter(pk=stranger.photo_id))
+    assert [one.face_id for one in identify()] == [named.pk, unnamed.pk]
