@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup lint format screenshots clean
+.PHONY: run test setup lint format clean
 
 run: setup
 	@exec $(BIN)/python manage.py start

@@ -14,7 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 READ: set[str] = set()
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST = 36_500 * 86_400
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -34,8 +35,8 @@ def secret(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
     try:
         return Path(path).read_text().strip()
-    except OSError as error:
-        reason = error.strerror or "unreadable"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
         raise ImproperlyConfigured(f"{name}_FILE: cannot read {path} ({reason}).") from None
 
 
@@ -63,15 +64,20 @@ def duration(name: str, default: timedelta) -> timedelta:
     if not value:
         return default
     found = re.fullmatch(r"(\d+)\s*([smhd])", value.lower())
-    if not found or int(found[1]) == 0:
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not 0 < seconds <= _LONGEST:
         raise ImproperlyConfigured(
-            f"{name} must be a length of time such as 90s, 30m, 24h or 7d, not {value!r}."
+            f"{name} must be a length of time such as 90s, 30m, 24h or 7d, at most 36500d, "
+            f"not {value!r}."
         )
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(seconds=seconds)
 
 
 def folder(name: str, default: Path) -> Path:
-    return Path(text(name, str(default))).expanduser().absolute()
+    try:
+        return Path(text(name, str(default))).expanduser().absolute()
+    except RuntimeError:
+        raise ImproperlyConfigured(f"{name}: there is no such home folder.") from None
 
 
 def words(name: str) -> list[str]:
@@ -89,7 +95,11 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 def url(name: str, *, schemes: tuple[str, ...], default: str = "") -> str:
     """An address; may hold a password, so it can come from NAME_FILE too."""
     value = secret(name, default)
-    if value and urlsplit(value).scheme not in schemes:
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError:
+        scheme = ""
+    if value and scheme not in schemes:
         raise ImproperlyConfigured(
             f"{name} must be an address that begins with {' or '.join(f'{s}://' for s in schemes)}."
         )

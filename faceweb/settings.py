@@ -1,5 +1,6 @@
 """All settings. With nothing configured everything lives in one data folder."""
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -35,11 +36,15 @@ def _secret_key() -> str:
         return configured
     path = DATA_DIR / "secret_key"
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(get_random_secret_key())
-    except FileExistsError:
-        pass
+        if not path.exists():
+            # Written aside and linked into place, so that nobody ever reads half a key and the
+            # first of two processes wins.
+            handle, draft = tempfile.mkstemp(dir=DATA_DIR, prefix="secret_key.")
+            with os.fdopen(handle, "w") as file:
+                file.write(get_random_secret_key())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+            Path(draft).unlink()
     except OSError as error:
         raise ImproperlyConfigured(
             f"The data folder {DATA_DIR} cannot be written ({error.strerror}). "

@@ -25,7 +25,8 @@ def sweep(*, worker: str | None = None) -> None:
     """Put right what was left behind; safe to run at any time, by any number of workers.
 
     `worker` is the name of a worker that has just started: what it held in a former life is
-    returned at once, without waiting for the leases to run out.
+    returned at once, without waiting for the leases to run out, and the index is held against
+    the database.
     """
     for jobs in (Photo.objects.all(), Search.objects.all()):
         _return_abandoned(jobs, worker)
@@ -35,6 +36,8 @@ def sweep(*, worker: str | None = None) -> None:
     searches.purge_expired()
     indexing.drain()
     indexing.remove_files()
+    if worker is not None:
+        indexing.reconcile()
 
 
 def report_ready(*, worker: str) -> None:

@@ -56,5 +56,10 @@ def enqueue_photos(photo_ids: Iterable[int]) -> None:
     queues.send_in_chunks(process_photos, photo_ids, PHOTOS_PER_TASK)
 
 
+def enqueue_settling(batch_id: int) -> None:
+    """For imports of known photos, which no photo's own task would settle."""
+    queues.send(settle_import, batch_id)
+
+
 def enqueue_removals() -> None:
     queues.send(drain_removals)

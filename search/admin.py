@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from people.admin import LargeTableAdmin
+from people.tasks import enqueue_removals
 from search.models import ProbeFace, Search
 from search.services import searches
 
@@ -49,3 +50,4 @@ class SearchAdmin(LargeTableAdmin):
         searches.delete_searches(
             searches=Search.objects.filter(pk__in=list(queryset.values_list("pk", flat=True)))
         )
+        enqueue_removals()

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from people.problems import Refused
+from people.tasks import enqueue_removals
 from people.views.media import stored_file
 from search import files, tasks
 from search.forms import SearchForm
@@ -75,6 +76,7 @@ def delete(request: HttpRequest, pk: str) -> HttpResponse:
     """Forget a search now instead of when its time is up."""
     search = get_object_or_404(_own(request), pk=pk)
     searches.delete_searches(searches=_own(request).filter(pk=search.pk))
+    enqueue_removals()
     messages.success(request, "The search and its photo are deleted.")
     return redirect("search")
 

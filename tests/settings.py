@@ -19,3 +19,4 @@ STORAGES["staticfiles"] = {  # noqa: F405
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DATA_DIR = Path(_folder)
+STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405

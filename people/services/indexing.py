@@ -83,9 +83,11 @@ def reconcile() -> Reconciliation:
     """Make every collection hold exactly the points that have rows."""
     added = removed = 0
     for spec in embedders.specs():
+        # The index is read first: a point that is there had its row before, so that what
+        # other workers add meanwhile is never taken for a leftover.
+        present = set(runtime.index().ids(spec.collection))
         rows = FaceEmbedding.objects.filter(embedder=spec.slug, version=spec.version)
         wanted = set(rows.values_list("pk", flat=True))
-        present = set(runtime.index().ids(spec.collection))
         extra = sorted(present - wanted)
         for ids in _in_batches(extra):
             runtime.index().remove(spec.collection, ids)

@@ -40,6 +40,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     added = photos.add_uploads(batch=batch, uploads=files[: settings.FACEWEB_MAX_UPLOAD_FILES])
     photos.refuse_rest(batch=batch, uploads=files[settings.FACEWEB_MAX_UPLOAD_FILES :])
     tasks.enqueue_photos([photo.pk for photo in added])
+    tasks.enqueue_settling(batch.pk)
     url = reverse("import", args=[batch.pk])
     if request.accepts("text/html"):
         return redirect(url)

@@ -2,9 +2,8 @@
 
 What differs from the usual implementation is where the work is done, not what is computed:
 each pyramid level is reduced from the level before it instead of from the full picture,
-pictures of one size share every pass of the first network, and the windows for the second
-and third network are sampled in a few batched operations from a picture already reduced to
-about their size (a mipmap), for all pictures of a call together.
+pictures of one size share every pass of the first network, windows stay 8-bit until they are
+cut to size, and the second and third network see those of all pictures of a call together.
 """
 
 from collections.abc import Sequence

@@ -104,7 +104,9 @@ class Command(BaseCommand):
                 if len(chunk) == tasks.PHOTOS_PER_TASK:
                     tasks.enqueue_photos(chunk)
                     chunk = []
-        tasks.enqueue_photos(chunk)
+        if not inline:
+            tasks.enqueue_photos(chunk)
+            tasks.enqueue_settling(batch.pk)
 
     def _look_inline(self, batch: Import) -> None:
         from people.services import indexing, ingest, matching

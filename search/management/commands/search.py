@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from faceweb import instance, queues
 from people.problems import Refused, sentence
+from people.tasks import enqueue_removals
 from search import tasks
 from search.models import DEFAULT_TOP, MAX_TOP, Search
 from search.services import searches
@@ -77,6 +78,10 @@ class Command(BaseCommand):
                     _collect(asked, answers, photos)
         while asked:
             _collect(asked, answers, photos)
+        if inline:
+            _remove_files_inline()
+        else:
+            enqueue_removals()
         return [answers[number] for number in range(len(photos))]
 
     def _print(self, answer: dict[str, Any]) -> None:
@@ -94,6 +99,12 @@ def _answer_inline(search: Search) -> None:
     from search.services import identification
 
     identification.run_search(search_id=search.pk, worker=f"inline@{os.getpid()}")
+
+
+def _remove_files_inline() -> None:
+    from people.services import indexing
+
+    indexing.remove_files()
 
 
 def _collect(
