@@ -29,6 +29,9 @@ class Search(Job):
         default=DEFAULT_TOP, validators=[MinValueValidator(1), MaxValueValidator(MAX_TOP)]
     )
     embedder = models.CharField(max_length=80, blank=True, editable=False)
+    gallery_size = models.PositiveIntegerField(
+        null=True, editable=False, help_text="How many stored faces the photo was compared with."
+    )
     width = models.PositiveIntegerField(null=True, editable=False)
     height = models.PositiveIntegerField(null=True, editable=False)
     created_by = models.ForeignKey(

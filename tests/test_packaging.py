@@ -206,7 +206,10 @@ def test_pictures_are_there():
 
 
 def test_the_readme_names_the_thresholds_in_use():
-    thresholds = get_spec(own_settings.FACEWEB_EMBEDDER).thresholds
+    curve = get_spec(own_settings.FACEWEB_EMBEDDER).false_matches
+    sizes = [curve.thresholds(size) for size in (500, 5_000, 100_000)]
     text = (ROOT / "README.md").read_text()
-    assert f"| match | {thresholds.match} or more |" in text
-    assert f"| possible | {thresholds.possible} or more |" in text
+    for verdict in ("match", "possible"):
+        row = next(line for line in text.splitlines() if line.startswith(f"| {verdict} |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[2:] == [f"{getattr(one, verdict):.3f}" for one in sizes]

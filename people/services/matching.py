@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from faceweb.recognition import embedders
 from faceweb.recognition.geometry import prominence
+from faceweb.recognition.thresholds import Thresholds
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Import, Photo
 from people.services.naming import give_imported_name
@@ -45,9 +46,7 @@ def dominant_face(weights: Float32) -> int | None:
     return int(order[0]) if clear else None
 
 
-def agreeing_face(
-    vectors: Float32, anchors: Float32, thresholds: embedders.Thresholds
-) -> int | None:
+def agreeing_face(vectors: Float32, anchors: Float32, thresholds: Thresholds) -> int | None:
     """The index of the one face (n, d) that matches the anchors (m, d) when no other comes near.
 
     One face must be a match to some anchor, and no other even a possible one.

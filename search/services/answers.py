@@ -15,6 +15,7 @@ def answer_as_data(*, search: Search, photo: str) -> dict[str, Any]:
     return {
         "photo": photo,
         "error": search.problem or None,
+        "gallery_size": search.gallery_size,
         "sentence": faces_sentence(search, len(probes)),
         "faces": [_face(probe) for probe in probes],
     }

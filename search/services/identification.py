@@ -20,10 +20,11 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from faceweb import runtime
-from faceweb.recognition.embedders import EmbedderSpec, Thresholds
+from faceweb.recognition.embedders import EmbedderSpec
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode, encode_jpeg
 from faceweb.recognition.pipeline import FoundFace
+from faceweb.recognition.thresholds import Thresholds
 from faceweb.vectors.base import Hit
 from people.files import CROP_SIDE, PREVIEW_SIDE
 from people.jobs import Status
@@ -61,8 +62,9 @@ def run_search(*, search_id: uuid.UUID, worker: str) -> None:
         with default_storage.open(search.file.name or "") as file:
             image = decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
         faces = runtime.pipeline().analyse([image], mirrored=True)[0]
-        found = identify(vectors=np.stack([f.embedding for f in faces]) if faces else None,
-                         top=search.top)  # fmt: skip
+        gallery_size = runtime.index().count(runtime.pipeline().spec.collection)
+        vectors = np.stack([face.embedding for face in faces]) if faces else None
+        found = identify(vectors=vectors, top=search.top, gallery_size=gallery_size)
     except ImageError as error:
         _fail(search, error.problem.value, error.detail)
         return
@@ -74,15 +76,19 @@ def run_search(*, search_id: uuid.UUID, worker: str) -> None:
         _fail(search, "unexpected", f"{type(error).__name__}: {error}")
         return
     _store_pictures(search, image, faces)
-    _commit(search, image, faces, found, time.perf_counter() - start)
+    search.gallery_size, search.seconds = gallery_size, time.perf_counter() - start
+    _commit(search, image, faces, found)
     log.info(
         "search %s %r done: %d faces, %.0f ms",
         search.pk, search.original_name, len(faces), (time.perf_counter() - start) * 1000,
     )  # fmt: skip
 
 
-def identify(*, vectors: Float32 | None, top: int) -> list[list[Found]]:
+def identify(*, vectors: Float32 | None, top: int, gallery_size: int = 1) -> list[list[Found]]:
     """For each probe vector (n, d), the `top` most similar people, best first.
+
+    `gallery_size` is the number of faces compared with: the more there are, the more alike
+    must be what is called a match.
 
     Faces are grouped by person, each person standing with the best face; a face of nobody
     stands alone.
@@ -90,7 +96,8 @@ def identify(*, vectors: Float32 | None, top: int) -> list[list[Found]]:
     if vectors is None or not len(vectors):
         return []
     spec = runtime.pipeline().spec
-    return [_identify_one(vector, top, spec) for vector in vectors]
+    thresholds = spec.false_matches.thresholds(gallery_size)
+    return [_identify_one(vector, top, spec, thresholds) for vector in vectors]
 
 
 def verdict_of(similarity: float, thresholds: Thresholds) -> Verdict:
@@ -99,12 +106,14 @@ def verdict_of(similarity: float, thresholds: Thresholds) -> Verdict:
     return Verdict.POSSIBLE if similarity >= thresholds.possible else Verdict.UNKNOWN
 
 
-def _identify_one(vector: Float32, top: int, spec: EmbedderSpec) -> list[Found]:
+def _identify_one(
+    vector: Float32, top: int, spec: EmbedderSpec, thresholds: Thresholds
+) -> list[Found]:
     """Ask for more and more hits until there are enough people or no more points."""
     limit = top * _HITS_PER_PERSON
     while True:
         hits = runtime.index().search(spec.collection, vector[None], limit=limit)[0]
-        found = _grouped(hits, spec)
+        found = _grouped(hits, spec, thresholds)
         if len(found) >= top or len(hits) < limit or limit >= _MOST_HITS:
             return _names_first(found, spec)[:top]
         limit = min(limit * 4, _MOST_HITS)
@@ -139,7 +148,7 @@ def _same(vector: Float32, other: Float32 | None, spec: EmbedderSpec) -> bool:
     return other is not None and float(vector @ other) >= spec.thresholds.match
 
 
-def _grouped(hits: Sequence[Hit], spec: EmbedderSpec) -> list[Found]:
+def _grouped(hits: Sequence[Hit], spec: EmbedderSpec, thresholds: Thresholds) -> list[Found]:
     """Join hits to live rows and keep the best face of each person."""
     rows = FaceEmbedding.objects.filter(
         pk__in=[hit.id for hit in hits],
@@ -159,7 +168,7 @@ def _grouped(hits: Sequence[Hit], spec: EmbedderSpec) -> list[Found]:
             if person_id in seen:
                 continue
             seen.add(person_id)
-        verdict = verdict_of(hit.similarity, spec.thresholds)
+        verdict = verdict_of(hit.similarity, thresholds)
         found.append(Found(face_id, person_id, hit.similarity, verdict))
     return found
 
@@ -178,9 +187,8 @@ def _store_pictures(search: Search, image: DecodedImage, faces: list[FoundFace])
 
 
 def _commit(
-    search: Search, image: DecodedImage, faces: list[FoundFace],
-    found: list[list[Found]], seconds: float,
-) -> None:  # fmt: skip
+    search: Search, image: DecodedImage, faces: list[FoundFace], found: list[list[Found]]
+) -> None:
     with transaction.atomic():
         mine = Search.objects.select_for_update().filter(pk=search.pk, claim=search.claim)
         if not mine.exists():
@@ -201,7 +209,8 @@ def _commit(
             )  # fmt: skip
         mine.update(
             status=Status.DONE, claim=None, claimed_by="", lease_expires_at=None,
-            width=image.width, height=image.height, seconds=seconds, finished_at=timezone.now(),
+            width=image.width, height=image.height, seconds=search.seconds,
+            gallery_size=search.gallery_size, finished_at=timezone.now(),
             embedder=runtime.pipeline().spec.slug,
         )  # fmt: skip
 

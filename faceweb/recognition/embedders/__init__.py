@@ -10,19 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faceweb.recognition.thresholds import FalseMatchCurve, Thresholds
+
 Float32 = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Similarities from which a pair is called a match or a possible match.
-
-    They are chosen by false-match rate: `source` says which, and on which pairs.
-    """
-
-    match: float
-    possible: float
-    source: str
 
 
 @dataclass(frozen=True)
@@ -38,9 +28,14 @@ class EmbedderSpec:
     dimension: int
     crop_size: int
     template: tuple[tuple[float, float], ...]
-    thresholds: Thresholds
+    false_matches: FalseMatchCurve
     licence: str
     loader: str
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The thresholds for comparing one face with one other."""
+        return self.false_matches.thresholds()
 
     @property
     def collection(self) -> str:
@@ -71,11 +66,18 @@ SFACE = EmbedderSpec(
         (41.5493, 92.3655),
         (70.7299, 92.2041),
     ),
-    thresholds=Thresholds(
-        match=0.425,
-        possible=0.371,
-        source="FMR 1e-4 and 1e-3 over the 12.4 million pairs of different people among 4,992 "
-        "photos of LFW (deep-funneled), found and aligned by the mtcnn detector here",
+    false_matches=FalseMatchCurve(
+        points=(
+            (0.304, 1e-2),
+            (0.340, 3e-3),
+            (0.371, 1e-3),
+            (0.400, 3e-4),
+            (0.425, 1e-4),
+            (0.450, 3e-5),
+            (0.476, 1e-5),
+        ),
+        source="the 12.4 million pairs of different people among 4,992 photos of LFW "
+        "(deep-funneled), faces found and aligned by the mtcnn detector here",
     ),
     licence="Apache-2.0 (OpenCV Zoo)",
     loader="faceweb.recognition.embedders.sface:load",

@@ -122,4 +122,10 @@ def _collect(
 
 
 def _without_answer(path: Path, code: str, reason: str) -> dict[str, Any]:
-    return {"photo": str(path), "error": reason or sentence(code), "sentence": "", "faces": []}
+    return {
+        "photo": str(path),
+        "error": reason or sentence(code),
+        "gallery_size": None,
+        "sentence": "",
+        "faces": [],
+    }
