@@ -120,32 +120,41 @@ def _identify_one(
 
 
 def _names_first(found: list[Found], spec: EmbedderSpec) -> list[Found]:
-    """Move a matching person before unnamed faces that match that person too.
+    """Prefer answers that are names, where that does not mislead.
 
-    Such a face is most likely another picture of the same person, whom nobody named in it yet:
-    the name is the better answer. Everything else stays in the order of similarity.
+    A matching person comes before unnamed faces that match that person too: those are most
+    likely more pictures of the same person. Among merely possible answers, which differ by
+    little more than chance, all names come first. Otherwise the more similar comes first.
     """
-    matches = [one.face_id for one in found if one.verdict == Verdict.MATCH]
-    rows = FaceEmbedding.objects.filter(face__in=matches, embedder=spec.slug, version=spec.version)
-    vectors = {face: np.frombuffer(bytes(vector), np.float32) for face, vector in
-               rows.values_list("face_id", "vector")}  # fmt: skip
     ordered: list[Found] = []
-    for one in found:
+    matches = [one for one in found if one.verdict == Verdict.MATCH]
+    vectors = _vectors_of(matches, spec)
+    for one in matches:
         place = len(ordered)
-        while (
-            one.person_id is not None
-            and one.face_id in vectors
-            and place > 0
-            and ordered[place - 1].person_id is None
-            and _same(vectors[one.face_id], vectors.get(ordered[place - 1].face_id), spec)
-        ):
+        while one.person_id is not None and place > 0:
+            before = ordered[place - 1]
+            if before.person_id is not None or not _alike(one, before, vectors, spec):
+                break
             place -= 1
         ordered.insert(place, one)
-    return ordered
+    possible = [one for one in found if one.verdict == Verdict.POSSIBLE]
+    unknown = [one for one in found if one.verdict == Verdict.UNKNOWN]
+    return ordered + sorted(possible, key=lambda one: one.person_id is None) + unknown
 
 
-def _same(vector: Float32, other: Float32 | None, spec: EmbedderSpec) -> bool:
-    return other is not None and float(vector @ other) >= spec.thresholds.match
+def _vectors_of(found: list[Found], spec: EmbedderSpec) -> dict[int, Float32]:
+    rows = FaceEmbedding.objects.filter(
+        face__in=[one.face_id for one in found], embedder=spec.slug, version=spec.version
+    )
+    pairs = rows.values_list("face_id", "vector")
+    return {face: np.frombuffer(bytes(vector), np.float32) for face, vector in pairs}
+
+
+def _alike(one: Found, other: Found, vectors: dict[int, Float32], spec: EmbedderSpec) -> bool:
+    if one.face_id not in vectors or other.face_id not in vectors:
+        return False  # deleted a moment ago
+    similarity = float(vectors[one.face_id] @ vectors[other.face_id])
+    return similarity >= spec.thresholds.match
 
 
 def _grouped(hits: Sequence[Hit], spec: EmbedderSpec, thresholds: Thresholds) -> list[Found]:

@@ -146,3 +146,10 @@ def test_a_name_stands_before_unnamed_faces_of_the_same_person(index) -> None:
     assert [one.face_id for one in identify()] == [unnamed.pk, stranger.pk, named.pk]
     deletion.delete_photos(photos=type(stranger.photo).objects.filter(pk=stranger.photo_id))
     assert [one.face_id for one in identify()] == [named.pk, unnamed.pk]
+
+
+def test_among_possible_answers_names_come_first(index) -> None:
+    unnamed = make_face(vector=near(PROBE, 0.41, towards=40))
+    named = make_face(person=make_person(), vector=near(PROBE, 0.39, towards=41))
+    stranger = make_face(vector=near(PROBE, 0.2, towards=42))
+    assert [one.face_id for one in identify()] == [named.pk, unnamed.pk, stranger.pk]
