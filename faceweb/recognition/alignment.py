@@ -44,22 +44,34 @@ def align(
         # faces are first reduced by averaging.
         reduction = int(1 / max(float(np.hypot(transform[0, 0], transform[0, 1])), 1e-6))
         if reduction >= 2:
-            source, points = _reduced_around(picture, points, reduction)
+            left, top, right, bottom = _source_of(transform, size, picture.shape)
+            if left >= right or top >= bottom:
+                continue
+            source, points = _reduced(
+                picture[top:bottom, left:right], points - np.array([left, top]), reduction
+            )
             transform = similarity_transform(points, target)
         cv2.warpAffine(source, transform, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
 
 
-def _reduced_around(picture: Pixels, points: Float32, reduction: int) -> tuple[Pixels, Float32]:
-    """The neighbourhood of a face reduced by a whole factor, and its landmarks there."""
-    height, width = picture.shape[:2]
-    centre = points.mean(axis=0)
-    reach = 4 * np.abs(points - centre).max()
-    left, top = np.maximum(np.floor(centre - reach), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(centre + reach), (width, height)).astype(int)
-    part = picture[top:bottom, left:right]
+def _source_of(transform: Float32, size: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The part of a picture that a crop is taken from: left, top, right, bottom, within it."""
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float32)
+    back = cv2.invertAffineTransform(transform)
+    places = corners @ back[:, :2].T + back[:, 2]
+    # A margin for what neighbouring pixels lend to the average.
+    margin = 2 * float(np.hypot(back[0, 0], back[0, 1]))
+    left, top = np.maximum(np.floor(places.min(axis=0) - margin), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(places.max(axis=0) + margin), (shape[1], shape[0])).astype(
+        int
+    )
+    return int(left), int(top), int(right), int(bottom)
+
+
+def _reduced(part: Pixels, points: Float32, reduction: int) -> tuple[Pixels, Float32]:
+    """A part of a picture reduced by a whole factor, and its landmarks there."""
     columns, rows = max(part.shape[1] // reduction, 1), max(part.shape[0] // reduction, 1)
     small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
     ratio = np.array([columns / part.shape[1], rows / part.shape[0]], np.float32)
-    shifted = (points - np.array([left, top], np.float32) + 0.5) * ratio - 0.5
-    return np.asarray(small, np.uint8), shifted.astype(np.float32)
+    return np.asarray(small, np.uint8), ((points + 0.5) * ratio - 0.5).astype(np.float32)

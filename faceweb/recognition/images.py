@@ -128,7 +128,8 @@ def decode(
         if orientation in _TRANSPOSE:
             picture = picture.transpose(_TRANSPOSE[orientation])
     width, height = stored_width, stored_height
-    if orientation >= 5:
+    # Some decoders turn the picture themselves, so the turn is read off the result.
+    if (picture.width > picture.height) != (width > height) and picture.width != picture.height:
         width, height = height, width
     pixels = np.asarray(picture)
     return DecodedImage(pixels, width, height, max(width, height) / max(picture.size), media_type)
@@ -176,8 +177,10 @@ def _opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
 @contextlib.contextmanager
 def _decoding(image: Image.Image, working_side: int) -> Iterator[None]:
     """Load the pixels: JPEGs at their own reduced scale, huge pictures one at a time."""
-    # A picture's longer side stays at or above the working side after draft().
-    image.draft("RGB" if image.mode == "YCbCr" else image.mode, (working_side, working_side))
+    # draft() keeps both sides at or above what is asked for, so the right shape is asked for.
+    share = min(1.0, working_side / max(image.size))
+    wanted = (max(1, int(image.width * share)), max(1, int(image.height * share)))
+    image.draft("RGB" if image.mode == "YCbCr" else image.mode, wanted)
     large = image.size[0] * image.size[1] > _LARGE
     with _large_turn if large else contextlib.nullcontext():
         image.load()
@@ -186,7 +189,7 @@ def _decoding(image: Image.Image, working_side: int) -> Iterator[None]:
 
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where the EXIF data is missing or malformed."""
-    if image.format in ("HEIF", "AVIF"):
+    if image.format in ("HEIF", "TIFF"):
         return 1  # these decoders turn the picture themselves
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)

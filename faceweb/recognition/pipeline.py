@@ -19,6 +19,7 @@ Pixels = NDArray[np.uint8]
 
 # A picture without a clear upright face is tried lying on its sides and on its head. Only
 # clear faces count then: three more looks would otherwise find three times the false ones.
+CLEAR_SCORE = 0.995
 SIDEWAYS_SCORE = 0.97
 SIDEWAYS_SHARE = 0.06
 
@@ -61,9 +62,10 @@ class Pipeline:
         pictures = [image.pixels for image in images]
         found = self._detector.detect(pictures)
         for index, detections in enumerate(found):
-            if detections.scores.max(initial=0) < SIDEWAYS_SCORE:
+            best = detections.scores.max(initial=0)
+            if best < CLEAR_SCORE:
                 sideways = self._detect_sideways(pictures[index])
-                if len(sideways):
+                if sideways.scores.max(initial=0) > best:
                     found[index] = sideways
         found = [_ranked(d, p.shape) for d, p in zip(found, pictures, strict=True)]
         crops = [

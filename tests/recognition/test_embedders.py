@@ -62,7 +62,7 @@ def test_a_spec_is_found_by_its_slug_and_makes_sense(spec):
     assert ((template > 0) & (template < spec.crop_size)).all()
     assert spec.version in spec.collection
     assert spec.licence
-    assert spec.thresholds.source
+    assert spec.false_matches.source
 
 
 # --- every embedder -----------------------------------------------------------------------------
