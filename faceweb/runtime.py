@@ -42,6 +42,7 @@ def pipeline() -> "Pipeline":
                 embedder=settings.FACEWEB_EMBEDDER,
                 detector=settings.FACEWEB_DETECTOR,
                 settings=DetectorSettings(min_face=settings.FACEWEB_MIN_FACE),
+                device=settings.FACEWEB_DEVICE,
             )
         return _pipeline
 

@@ -234,6 +234,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 FACEWEB_ADMIN_PASSWORD = env.secret("FACEWEB_ADMIN_PASSWORD")
 FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", ("mtcnn",))
 FACEWEB_EMBEDDER = env.choice("FACEWEB_EMBEDDER", "sface", ("sface",))
+FACEWEB_DEVICE = env.choice("FACEWEB_DEVICE", "auto", ("auto", "cpu", "cuda"))
 FACEWEB_MIN_FACE = env.integer("FACEWEB_MIN_FACE", 24, least=16, most=500)
 FACEWEB_MAX_PIXELS = 1_000_000 * env.integer("FACEWEB_MAX_MEGAPIXELS", 150, least=1, most=178)
 FACEWEB_MAX_UPLOAD_MB = env.integer("FACEWEB_MAX_UPLOAD_MB", 50, least=1, most=2000)

@@ -57,7 +57,5 @@ class PersonFilterForm(forms.Form):
     def people(self) -> Any:
         people = Person.objects.all()
         if self.is_valid() and self.cleaned_data["q"]:
-            from people.models import name_key
-
-            people = people.filter(name_key__contains=name_key(self.cleaned_data["q"]))
+            people = people.matching(self.cleaned_data["q"])
         return people

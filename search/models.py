@@ -28,7 +28,7 @@ class Search(Job):
     top = models.PositiveSmallIntegerField(
         default=DEFAULT_TOP, validators=[MinValueValidator(1), MaxValueValidator(MAX_TOP)]
     )
-    embedder = models.CharField(max_length=80, blank=True, editable=False)
+    embedder = models.CharField(max_length=200, blank=True, editable=False)
     gallery_size = models.PositiveIntegerField(
         null=True, editable=False, help_text="How many stored faces the photo was compared with."
     )
@@ -60,6 +60,10 @@ class ProbeFace(models.Model):
     y2 = models.FloatField()
     landmarks = models.JSONField()
     detection_score = models.FloatField()
+    quality = models.FloatField(null=True)
+    quality_reasons = models.JSONField(default=list)
+    # How much more alike the first person is than the second; none if there is no second.
+    margin = models.FloatField(null=True)
     verdict = models.CharField(max_length=10, choices=Verdict)
 
     class Meta:
@@ -88,6 +92,15 @@ class Candidate(models.Model):
     person = models.ForeignKey(Person, null=True, on_delete=models.CASCADE, related_name="+")
     face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="+")
     similarity = models.FloatField(help_text="Cosine of the two embeddings, -1 to 1.")
+    confidence = models.FloatField(
+        null=True, help_text="Calibrated probability of the same person at even odds; 0 to 1."
+    )
+    strangers = models.FloatField(
+        null=True, help_text="Strangers expected to be this alike, among all faces compared with."
+    )
+    support = models.PositiveIntegerField(
+        default=1, help_text="How many faces of this person speak for it."
+    )
     verdict = models.CharField(max_length=10, choices=Verdict)
 
     class Meta:

@@ -12,7 +12,8 @@ from PIL import Image
 from faceweb.recognition.embedders import SFACE
 from people import files
 from people.jobs import Status
-from people.models import Face, FaceEmbedding, Import, Person, Photo, name_key
+from people.models import Face, FaceEmbedding, Import, Person, Photo
+from people.names import name_key
 
 _numbers = itertools.count(1)
 

@@ -11,6 +11,7 @@ from faceweb.recognition import detection, embedders
 from faceweb.recognition.alignment import align
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.embedders import Embedder, EmbedderSpec
+from faceweb.recognition.engine import choose_device
 from faceweb.recognition.geometry import prominence
 from faceweb.recognition.images import DecodedImage
 
@@ -96,12 +97,23 @@ class Pipeline:
         return max(attempts, key=lambda d: float(d.scores.sum()))
 
 
-def load(*, embedder: str, detector: str, settings: DetectorSettings | None = None) -> Pipeline:
-    """Load a pipeline by the names of its parts. Raises KeyError or WeightsError."""
+def load(
+    *,
+    embedder: str,
+    detector: str,
+    settings: DetectorSettings | None = None,
+    device: str = "cpu",
+) -> Pipeline:
+    """Load a pipeline by the names of its parts; `device` is auto, cpu or cuda.
+
+    Raises KeyError, WeightsError or DeviceUnavailable.
+    """
     # Several threads work at once, so that each operation keeps to one core.
     torch.set_num_threads(1)
     spec = embedders.get_spec(embedder)
-    pipeline = Pipeline(detection.load(detector, settings), embedders.load(spec), spec)
+    chosen = choose_device(device)
+    found = detection.load(detector, settings, chosen)
+    pipeline = Pipeline(found, embedders.load(spec, chosen), spec)
     blank = np.zeros((160, 160, 3), np.uint8)
     pipeline.analyse([DecodedImage(blank, 160, 160, 1.0, "image/png")])
     return pipeline

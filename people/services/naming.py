@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from people.models import Face, Person, Photo, name_key
+from people.models import Face, Person, Photo
+from people.names import name_key
 
 
 def name_face(*, face: Face, name: str) -> Person:
@@ -47,14 +48,16 @@ def person_for_import(name: str) -> Person:
     key also settles the race of two workers.
     """
     key = name_key(name)
-    known = Person.objects.filter(import_key=key).first()
+    known = Person.everyone.filter(import_key=key).first()
+    while known is not None and known.merged_into is not None:
+        known = known.merged_into
     if known is not None:
         return known
     namesakes = list(Person.objects.named(name).filter(import_key=None)[:2])
     if len(namesakes) == 1:
         Person.objects.filter(pk=namesakes[0].pk, import_key=None).update(import_key=key)
         return namesakes[0]
-    return Person.objects.get_or_create(import_key=key, defaults={"name": name})[0]
+    return Person.everyone.get_or_create(import_key=key, defaults={"name": name})[0]
 
 
 def give_imported_name(*, photo: Photo, face: Face, anchor: bool) -> None:

@@ -17,7 +17,8 @@ from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import read_header
 from people import files
 from people.jobs import Status
-from people.models import Import, Photo, name_key
+from people.models import Import, Photo
+from people.names import name_key
 from people.problems import Refused
 
 _CHUNK = 1024 * 1024

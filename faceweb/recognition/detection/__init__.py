@@ -3,10 +3,13 @@
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from faceweb.recognition.engine import Device
 
 Float32 = NDArray[np.float32]
 
@@ -58,12 +61,12 @@ def slugs() -> tuple[str, ...]:
     return tuple(_LOADERS)
 
 
-def load(slug: str, settings: DetectorSettings | None = None) -> Detector:
+def load(slug: str, settings: DetectorSettings | None = None, device: "Device" = "cpu") -> Detector:
     """Load a detector's weights. Raises KeyError for an unknown name, else WeightsError."""
     if slug not in _LOADERS:
         raise KeyError(f"unknown detector {slug!r}; known: {', '.join(_LOADERS)}")
     module, _, function = _LOADERS[slug].partition(":")
     detector: Detector = getattr(importlib.import_module(module), function)(
-        settings or DetectorSettings()
+        settings or DetectorSettings(), device
     )
     return detector

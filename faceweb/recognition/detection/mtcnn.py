@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from faceweb.recognition.detection import Detections, DetectorSettings, Float32, networks
+from faceweb.recognition.engine import Device
 
 _FACTOR = 0.709  # from one pyramid level to the next: half the area
 _WINDOW, _STRIDE = 12, 2  # of the first network
@@ -118,7 +119,7 @@ class Mtcnn:
         return boxes[keep], owners[keep], scores[keep], landmarks[keep]
 
 
-def load(settings: DetectorSettings) -> Mtcnn:
+def load(settings: DetectorSettings, device: Device) -> Mtcnn:
     return Mtcnn(settings)
 
 

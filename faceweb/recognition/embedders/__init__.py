@@ -5,12 +5,15 @@ Listing embedders imports no framework; `load` imports what one embedder needs.
 
 import importlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceweb.recognition.thresholds import FalseMatchCurve, Thresholds
+
+if TYPE_CHECKING:
+    from faceweb.recognition.engine import Device
 
 Float32 = NDArray[np.float32]
 
@@ -99,8 +102,14 @@ def get_spec(slug: str) -> EmbedderSpec:
         raise KeyError(f"unknown embedder {slug!r}; known: {', '.join(_SPECS)}") from None
 
 
-def load(spec: EmbedderSpec) -> Embedder:
+def load(spec: EmbedderSpec, device: "Device" = "cpu") -> Embedder:
     """Load the weights. Raises WeightsError, whose message says what to do."""
     module, _, function = spec.loader.partition(":")
-    embedder: Embedder = getattr(importlib.import_module(module), function)()
+    embedder: Embedder = getattr(importlib.import_module(module), function)(device)
     return embedder
+
+
+def unit_length(vectors: Float32) -> Float32:
+    """Vectors (n, d) brought to length 1."""
+    unit: Float32 = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit

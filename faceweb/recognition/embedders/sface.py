@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from faceweb.recognition.embedders import Float32
+from faceweb.recognition.embedders import Float32, unit_length
+from faceweb.recognition.engine import Device, compiled
 from faceweb.recognition.weights import WeightsFile
 
 WEIGHTS = WeightsFile(
@@ -24,7 +25,7 @@ WEIGHTS = WeightsFile(
     sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 )
 
-_BATCH = 16  # crops per forward pass; larger batches fall out of the cache and gain nothing
+_BATCH = 16  # crops in one pass; more at once gain nothing
 _STRIDES = {3: 2, 5: 2, 7: 2, 13: 2}  # depthwise convolutions that halve the picture
 _LAST_CONVOLUTION = 14
 _CONVOLUTION_EPSILON = 1e-3
@@ -33,37 +34,34 @@ _HEAD_EPSILON = 2e-5
 _Tensors = Mapping[str, Float32]
 
 
+class SFaceNetwork(nn.Module):
+    """uint8 RGB (n, 112, 112, 3) to raw output (n, 128)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = _build(_dequantized(onnx.load(WEIGHTS.locate())))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        scaled = (pixels.permute(0, 3, 1, 2).float() - 127.5) * 0.0078125
+        output: torch.Tensor = self.layers(scaled)
+        return output
+
+
 class SFace:
     """A loaded SFace network."""
 
-    def __init__(self) -> None:
-        tensors = _dequantized(onnx.load(WEIGHTS.locate()))
-        network = _build(tensors).eval().requires_grad_(False)
-        # PyTorch's own type of to() leaves memory_format out.
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, device: Device) -> None:
+        shape = (_BATCH, 112, 112, 3)
+        self._network = compiled(SFaceNetwork(), device=device, example=shape, half=True)
 
     def embed(self, crops: NDArray[np.uint8]) -> Float32:
         """See Embedder.embed: uint8 (n, 112, 112, 3) to unit vectors (n, 128)."""
-        batches = [self._embed_batch(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
-        return np.concatenate(batches) if batches else np.zeros((0, 128), np.float32)
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Raw output (n, 128) for float RGB 0..255 of shape (n, 3, 112, 112)."""
-        with torch.inference_mode():
-            scaled = pixels.sub(127.5).mul(0.0078125)
-            output: torch.Tensor = self._network(
-                scaled.contiguous(memory_format=torch.channels_last)
-            )
-        return output
-
-    def _embed_batch(self, crops: NDArray[np.uint8]) -> Float32:
-        pixels = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float()
-        result: Float32 = nn.functional.normalize(self.forward(pixels)).numpy()
-        return result
+        outputs = [self._network(crops[i : i + _BATCH])[0] for i in range(0, len(crops), _BATCH)]
+        return unit_length(np.concatenate([*outputs, np.zeros((0, 128), np.float32)]))
 
 
-def load() -> SFace:
-    return SFace()
+def load(device: Device) -> SFace:
+    return SFace(device)
 
 
 def _dequantized(model: onnx.ModelProto) -> dict[str, Float32]:
