@@ -74,6 +74,15 @@ def of_pairs(similarities: Float64, same: Bool) -> Comparisons:
     return Comparisons(_counts(similarities[same]), _counts(similarities[~same]))
 
 
+def in_parts(similarities: Float64, same: Bool, parts: int) -> list[Comparisons]:
+    """Counts of labelled pairs in parts; neighbours, who often show the same people, stay
+    together."""
+    kinds = [np.array_split(similarities[kind], parts) for kind in (same, ~same)]
+    return [
+        Comparisons(_counts(ones), _counts(others)) for ones, others in zip(*kinds, strict=True)
+    ]
+
+
 def of_all_pairs(
     vectors: Float32, identities: Int64, *, progress: Callable[[float], None] | None = None
 ) -> Comparisons:

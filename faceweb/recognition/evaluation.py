@@ -1,12 +1,172 @@
-"""Measures of accuracy and of calibration, each defined where it is computed."""
+"""Measures of accuracy and of calibration, each defined where it is computed.
+
+Verification compares two faces: are they one person? Identification looks one face up among
+many: whose is it?
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from faceweb.recognition.comparisons import Comparisons, Float64
+from faceweb.recognition.comparisons import Bool, Comparisons, Float32, Float64, Int64
 
 # Bins of equal width for the calibration error, as in Guo et al., "On Calibration of Modern
 # Neural Networks" (2017).
 ECE_BINS = 15
+
+FOLDS = 10
+
+# Probes compared with the whole gallery at once: about 20 MB for 20,000 faces.
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of pairs that are judged rightly: the mean over the folds, and its spread."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What `identification` measures; None where there is nothing to measure it on.
+
+    `mated`: probes whose person is in the gallery; `unmated`: searches without that person.
+    `threshold`: the similarity from which an answer counts in the open set.
+    """
+
+    gallery: int
+    people: int
+    mated: int
+    unmated: int
+    rank_1: float | None
+    rank_5: float | None
+    threshold: float | None
+    fpir: float | None
+    fnir: float | None
+
+
+def ten_fold_accuracy(similarities: Float64, same: Bool) -> Accuracy:
+    """The share of pairs (n,) judged rightly, each fold by the threshold that is best on the
+    other nine (the LFW protocol).
+
+    Folds are fixed: the first tenth of the pairs of one person and the first tenth of the
+    others, and so on. Raises ValueError with fewer than ten pairs of either kind.
+    """
+    if min(same.sum(), (~same).sum()) < FOLDS:
+        raise ValueError(f"{FOLDS} pairs of each kind are needed")
+    folds = np.zeros(len(same), np.int64)
+    for kind in (same, ~same):
+        for number, places in enumerate(np.array_split(np.flatnonzero(kind), FOLDS)):
+            folds[places] = number
+    shares = []
+    for number in range(FOLDS):
+        mine = folds == number
+        threshold = best_threshold(similarities[~mine], same[~mine])
+        shares.append(float(((similarities[mine] >= threshold) == same[mine]).mean()))
+    return Accuracy(float(np.mean(shares)), float(np.std(shares)))
+
+
+def best_threshold(similarities: Float64, same: Bool) -> float:
+    """The similarity that judges most of the pairs (n,) rightly, half-way between two pairs; the
+    least of several."""
+    order = np.argsort(similarities, kind="stable")
+    known, hits = similarities[order], same[order]
+    # With the threshold before place i, all pairs from i on are taken for one person.
+    right = np.concatenate([[0], (~hits).cumsum()]) + np.concatenate(
+        [hits[::-1].cumsum()[::-1], [0]]
+    )
+    edges = np.concatenate([[known[0] - 1e-6], (known[1:] + known[:-1]) / 2, [known[-1] + 1e-6]])
+    # Between equals there is no place for a threshold.
+    right[1:-1][known[1:] == known[:-1]] = -1
+    return float(edges[int(np.argmax(right))])
+
+
+def equal_error_rate(comparisons: Comparisons) -> float:
+    """The rate (EER) at which as many comparisons of one person are refused as comparisons of
+    different people are accepted; between two steps, where the lines that join them cross."""
+    refused = np.concatenate([[0], comparisons.same.cumsum()]) / comparisons.same_total
+    below = np.concatenate([[0], comparisons.different.cumsum()])
+    accepted = 1 - below / comparisons.different_total
+    surplus = accepted - refused  # falls from 1 to -1
+    place = int(np.flatnonzero(surplus <= 0)[0])
+    part = surplus[place - 1] / (surplus[place - 1] - surplus[place])
+    return float(accepted[place - 1] + part * (accepted[place] - accepted[place - 1]))
+
+
+def area_under_curve(comparisons: Comparisons) -> float:
+    """The chance that faces of one person are more similar than faces of different people (AUC);
+    equals count one half."""
+    below = comparisons.different.cumsum() - comparisons.different / 2
+    possible = comparisons.same_total * comparisons.different_total
+    return float((comparisons.same * below).sum() / possible)
+
+
+def identification(
+    vectors: Float32,
+    identities: Int64,
+    *,
+    fpir: float = 0.01,
+    progress: Callable[[float], None] | None = None,
+) -> Identification:
+    """Look every face up among all the others (leave one out): unit vectors (n, d), whose they
+    are (n,). People are ranked by their most similar face.
+
+    Closed set: the share of probes with their own person first (rank 1), or among the first
+    five, over the probes whose person has another face. Open set: each face is also looked up
+    without its person's faces. The threshold is the least at which at most the share `fpir` of
+    those searches bring up anyone (FPIR, the false-positive identification rate); FNIR is the
+    share of the others that do not bring up the right person first and above it.
+    """
+    order = np.argsort(identities, kind="stable")
+    vectors, identities = vectors[order], identities[order]
+    people, starts, counts = np.unique(identities, return_index=True, return_counts=True)
+    own, best, ahead = (np.zeros(len(vectors)) for _ in range(3))
+    column = np.searchsorted(people, identities)
+    for start in range(0, len(vectors), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
+        similarities = vectors[rows] @ vectors.T
+        similarities[np.arange(len(rows)), rows] = -2  # not with itself
+        by_person = np.maximum.reduceat(similarities, starts, axis=1)
+        mine = (np.arange(len(rows)), column[rows])
+        own[rows] = by_person[mine]
+        by_person[mine] = -2
+        best[rows] = by_person.max(axis=1)
+        ahead[rows] = (by_person >= own[rows][:, None]).sum(axis=1)
+        if progress is not None:
+            progress((int(rows[-1]) + 1) / len(vectors))
+    mated = counts[column] > 1
+    return _identified(own[mated], best, ahead[mated], people=len(people), fpir=fpir)
+
+
+def _identified(
+    own: NDArray[np.float64], best: Float64, ahead: Float64, *, people: int, fpir: float
+) -> Identification:
+    """Rates from similarities to the own person (m,), to the best other person (n,), and from
+    how many people are ahead of the own one (m,)."""
+    unmated = best if people > 1 else best[:0]
+    threshold = reached = fnir = None
+    if len(unmated):
+        allowed = int(fpir * len(unmated) + 1e-9)
+        # Just above the first one that may not come up.
+        threshold = float(np.nextafter(np.sort(unmated)[::-1][allowed], np.inf))
+        reached = float((unmated >= threshold).mean())
+    if len(own) and threshold is not None:
+        fnir = float(((ahead > 0) | (own < threshold)).mean())
+    return Identification(
+        gallery=len(best),
+        people=people,
+        mated=len(own),
+        unmated=len(unmated),
+        rank_1=float((ahead < 1).mean()) if len(own) else None,
+        rank_5=float((ahead < 5).mean()) if len(own) else None,
+        threshold=threshold,
+        fpir=reached,
+        fnir=fnir,
+    )
 
 
 def even_odds(comparisons: Comparisons) -> tuple[Float64, Float64]:

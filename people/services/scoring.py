@@ -96,7 +96,12 @@ def active_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration 
         embedder=spec.slug, version=spec.version, is_active=True
     )
     row = rows.values_list("pk", "created_at").first()
-    return _read(*row) if row else calibration.shipped(spec.slug, spec.version)
+    return _read(*row) if row else shipped_calibration(spec)
+
+
+def shipped_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration | None:
+    """The calibration that comes with faceweb, whatever is in use."""
+    return calibration.shipped(spec.slug, spec.version)
 
 
 @functools.lru_cache(maxsize=8)
