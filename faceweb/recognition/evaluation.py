@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from faceweb.recognition.comparisons import Bool, Comparisons, Float32, Float64, Int64
 
@@ -28,6 +27,23 @@ class Accuracy:
 
     mean: float
     deviation: float
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """Every face looked up among all the others; a person stands with the most similar face.
+
+    For each face (n,): `mated`: whether its person has another face; `own`: the similarity to
+    the own person; `best_other`: to the most similar other one, who is `other`; `ahead`: how
+    many others are at least as similar as the own one.
+    """
+
+    people: int
+    mated: Bool
+    own: Float64
+    best_other: Float64
+    other: Int64
+    ahead: Int64
 
 
 @dataclass(frozen=True)
@@ -105,15 +121,46 @@ def area_under_curve(comparisons: Comparisons) -> float:
     return float((comparisons.same * below).sum() / possible)
 
 
-def identification(
+def leave_one_out(
     vectors: Float32,
     identities: Int64,
     *,
-    fpir: float = 0.01,
     progress: Callable[[float], None] | None = None,
-) -> Identification:
-    """Look every face up among all the others (leave one out): unit vectors (n, d), whose they
-    are (n,). People are ranked by their most similar face.
+) -> LeaveOneOut:
+    """Look every face up among all the others: unit vectors (n, d), whose they are (n,)."""
+    order = np.argsort(identities, kind="stable")
+    people, starts, counts = np.unique(identities[order], return_index=True, return_counts=True)
+    gallery = vectors[order]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    column = np.searchsorted(people, identities)
+    own, best = np.zeros((2, len(vectors)))
+    nearest, ahead = np.zeros((2, len(vectors)), np.int64)
+    for start in range(0, len(vectors), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
+        similarities = vectors[rows] @ gallery.T
+        similarities[np.arange(len(rows)), place[rows]] = -2  # not with itself
+        by_person = np.maximum.reduceat(similarities, starts, axis=1)
+        mine = (np.arange(len(rows)), column[rows])
+        own[rows] = by_person[mine]
+        by_person[mine] = -2
+        nearest[rows] = by_person.argmax(axis=1)
+        best[rows] = by_person.max(axis=1)
+        ahead[rows] = (by_person >= own[rows][:, None]).sum(axis=1)
+        if progress is not None:
+            progress((int(rows[-1]) + 1) / len(vectors))
+    return LeaveOneOut(
+        people=len(people),
+        mated=counts[column] > 1,
+        own=own,
+        best_other=best,
+        other=people[nearest] if len(people) else nearest,
+        ahead=ahead,
+    )
+
+
+def identification(found: LeaveOneOut, *, fpir: float = 0.01) -> Identification:
+    """How well people are found among others.
 
     Closed set: the share of probes with their own person first (rank 1), or among the first
     five, over the probes whose person has another face. Open set: each face is also looked up
@@ -121,33 +168,8 @@ def identification(
     those searches bring up anyone (FPIR, the false-positive identification rate); FNIR is the
     share of the others that do not bring up the right person first and above it.
     """
-    order = np.argsort(identities, kind="stable")
-    vectors, identities = vectors[order], identities[order]
-    people, starts, counts = np.unique(identities, return_index=True, return_counts=True)
-    own, best, ahead = (np.zeros(len(vectors)) for _ in range(3))
-    column = np.searchsorted(people, identities)
-    for start in range(0, len(vectors), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
-        similarities = vectors[rows] @ vectors.T
-        similarities[np.arange(len(rows)), rows] = -2  # not with itself
-        by_person = np.maximum.reduceat(similarities, starts, axis=1)
-        mine = (np.arange(len(rows)), column[rows])
-        own[rows] = by_person[mine]
-        by_person[mine] = -2
-        best[rows] = by_person.max(axis=1)
-        ahead[rows] = (by_person >= own[rows][:, None]).sum(axis=1)
-        if progress is not None:
-            progress((int(rows[-1]) + 1) / len(vectors))
-    mated = counts[column] > 1
-    return _identified(own[mated], best, ahead[mated], people=len(people), fpir=fpir)
-
-
-def _identified(
-    own: NDArray[np.float64], best: Float64, ahead: Float64, *, people: int, fpir: float
-) -> Identification:
-    """Rates from similarities to the own person (m,), to the best other person (n,), and from
-    how many people are ahead of the own one (m,)."""
-    unmated = best if people > 1 else best[:0]
+    ahead, own = found.ahead[found.mated], found.own[found.mated]
+    unmated = found.best_other if found.people > 1 else found.best_other[:0]
     threshold = reached = fnir = None
     if len(unmated):
         allowed = int(fpir * len(unmated) + 1e-9)
@@ -157,8 +179,8 @@ def _identified(
     if len(own) and threshold is not None:
         fnir = float(((ahead > 0) | (own < threshold)).mean())
     return Identification(
-        gallery=len(best),
-        people=people,
+        gallery=len(found.own),
+        people=found.people,
         mated=len(own),
         unmated=len(unmated),
         rank_1=float((ahead < 1).mean()) if len(own) else None,

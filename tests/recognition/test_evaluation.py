@@ -97,10 +97,14 @@ def test_the_error_is_the_distance_from_the_share_that_is_right() -> None:
 # --- identification -----------------------------------------------------------------------------
 
 
+def identified(vectors: np.ndarray, people: np.ndarray, **options) -> evaluation.Identification:
+    return evaluation.identification(evaluation.leave_one_out(vectors, people), **options)
+
+
 def test_the_nearest_other_face_decides_the_rank() -> None:
     # Ana at 0 and 10 degrees, Rui at 14 and 90. Ana's second face is nearer to Rui's first one
     # than to her own, and so is Rui's to hers.
-    found = evaluation.identification(at_angles(0, 10, 14, 90), np.array([0, 0, 1, 1]), fpir=0.3)
+    found = identified(at_angles(0, 10, 14, 90), np.array([0, 0, 1, 1]), fpir=0.3)
     assert (found.gallery, found.people, found.mated, found.unmated) == (4, 2, 4, 4)
     # 0: Ana at 10 degrees before Rui at 14. 10: Rui. 14: Ana. 90: Rui, 76 degrees away; Ana 80.
     assert found.rank_1 == pytest.approx(2 / 4)
@@ -110,36 +114,43 @@ def test_the_nearest_other_face_decides_the_rank() -> None:
 def test_the_open_set_counts_who_comes_up_wrongly_and_who_is_missed() -> None:
     # Without their own person, the best others are at 14, 4, 4 and 80 degrees. One of four may
     # come up at an FPIR of 0.3, but two are equally near, so that none does above them.
-    found = evaluation.identification(at_angles(0, 10, 14, 90), np.array([0, 0, 1, 1]), fpir=0.3)
+    found = identified(at_angles(0, 10, 14, 90), np.array([0, 0, 1, 1]), fpir=0.3)
     assert found.threshold == pytest.approx(np.cos(np.radians(4)), abs=1e-6)
     assert found.fpir == 0
     # Nobody's own person is nearer than 4 degrees: all are missed.
     assert found.fnir == 1
     # At 0.5 the threshold lies at 14 degrees: above it only Ana's first face finds her.
-    wider = evaluation.identification(at_angles(0, 10, 14, 90), np.array([0, 0, 1, 1]), fpir=0.5)
+    wider = identified(at_angles(0, 10, 14, 90), np.array([0, 0, 1, 1]), fpir=0.5)
     assert wider.fpir == 0.5
     assert wider.fnir == pytest.approx(3 / 4)
+
+
+def test_the_nearest_other_person_is_named() -> None:
+    found = evaluation.leave_one_out(at_angles(90, 0, 80, 5), np.array([7, 3, 3, 9]))
+    assert found.other.tolist() == [3, 9, 7, 3]
+    assert np.degrees(np.arccos(found.best_other)) == pytest.approx([10, 5, 10, 5], abs=1e-2)
+    assert found.mated.tolist() == [False, True, True, False]
 
 
 def test_people_count_not_faces() -> None:
     # Six faces of Rui lie between Ana's two, and they are one person ahead of her.
     angles = (0, 20, 1, 2, 3, 4, 5, 6)
-    found = evaluation.identification(at_angles(*angles), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
+    found = identified(at_angles(*angles), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
     assert found.rank_5 == 1
     assert found.rank_1 == pytest.approx(6 / 8)
 
 
 def test_who_has_one_face_is_only_searched_for_in_vain() -> None:
-    found = evaluation.identification(at_angles(0, 5, 90), np.array([7, 7, 3]))
+    found = identified(at_angles(0, 5, 90), np.array([7, 7, 3]))
     assert (found.mated, found.unmated) == (2, 3)
     assert found.rank_1 == 1
 
 
 def test_a_gallery_of_one_person_measures_no_strangers() -> None:
-    found = evaluation.identification(at_angles(0, 5), np.array([1, 1]))
+    found = identified(at_angles(0, 5), np.array([1, 1]))
     assert found.rank_1 == 1
     assert (found.unmated, found.threshold, found.fpir, found.fnir) == (0, None, None, None)
-    alone = evaluation.identification(at_angles(0, 5), np.array([1, 2]))
+    alone = identified(at_angles(0, 5), np.array([1, 2]))
     assert (alone.mated, alone.rank_1, alone.fnir) == (0, None, None)
 
 
@@ -149,7 +160,9 @@ def test_all_blocks_are_counted() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     people = rng.integers(0, 200, 700)
     told: list[float] = []
-    found = evaluation.identification(vectors, people, progress=told.append)
+    found = evaluation.identification(
+        evaluation.leave_one_out(vectors, people, progress=told.append)
+    )
     similarities = vectors @ vectors.T
     np.fill_diagonal(similarities, -2)
     mated = np.bincount(people)[people] > 1

@@ -57,7 +57,9 @@ class Command(BaseCommand):
             vectors, identities = photos.of(listed)
             figures["cross_pairs"] = _cross_pairs(comparisons.of_all_pairs(vectors, identities))
             if options["identify"]:
-                figures["identification"] = asdict(evaluation.identification(vectors, identities))
+                figures["identification"] = asdict(
+                    evaluation.identification(evaluation.leave_one_out(vectors, identities))
+                )
         else:
             figures["cross_pairs"] = None
             self.stderr.write(
