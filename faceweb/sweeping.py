@@ -13,7 +13,7 @@ from faceweb import queues
 from people import tasks as people_tasks
 from people.jobs import MAX_CRASHES, JobQuerySet, Status
 from people.models import Import, Photo
-from people.services import indexing, people_edits
+from people.services import grouping, indexing, people_edits
 from search import tasks as search_tasks
 from search.models import Search
 from search.services import searches
@@ -39,6 +39,9 @@ def sweep(*, worker: str | None = None) -> None:
     indexing.remove_files()
     if worker is not None:
         indexing.reconcile()
+        queues.send(people_tasks.refresh_guesses)
+    elif grouping.is_due():
+        queues.send(people_tasks.group_faces)
 
 
 def report_ready(*, worker: str) -> None:

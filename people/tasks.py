@@ -5,6 +5,7 @@ models or the index.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from celery import Task, shared_task
 from django.conf import settings
@@ -16,6 +17,8 @@ from people.models import Edit
 # Small enough that a search never waits long for a free thread, large enough for batches.
 PHOTOS_PER_TASK = 8
 
+# Another thread is at the same work: this comes again soon, and holds no thread meanwhile.
+_BUSY: dict[str, Any] = {"countdown": 2, "max_retries": 1000}
 _RETRY = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": 5}
 
 
@@ -35,7 +38,9 @@ def settle_import(batch_id: int) -> None:
 
     batch = Import.objects.filter(pk=batch_id).first()
     if batch is not None:
-        matching.settle_import(batch=batch, embedder=settings.FACEWEB_EMBEDDER)
+        settled = matching.settle_import(batch=batch, embedder=settings.FACEWEB_EMBEDDER)
+        if settled is not None:
+            queues.send(refresh_after_import, batch_id)
 
 
 @shared_task(name="people.drain_removals", queue="maintenance", **_RETRY)
@@ -44,6 +49,37 @@ def drain_removals() -> None:
 
     indexing.drain()
     indexing.remove_files()
+
+
+@shared_task(bind=True, name="people.refresh_after_edit", queue="maintenance", **_RETRY)
+def refresh_after_edit(self: Task, edit_id: int) -> None:
+    from people.services import guesses
+
+    if not guesses.refresh_after_edit(edit_id=edit_id):
+        raise self.retry(**_BUSY)
+
+
+@shared_task(bind=True, name="people.refresh_after_import", queue="maintenance", **_RETRY)
+def refresh_after_import(self: Task, batch_id: int) -> None:
+    from people.services import guesses
+
+    if not guesses.refresh_after_import(batch_id=batch_id):
+        raise self.retry(**_BUSY)
+
+
+@shared_task(bind=True, name="people.refresh_guesses", queue="maintenance", **_RETRY)
+def refresh_guesses(self: Task) -> None:
+    from people.services import guesses
+
+    if not guesses.refresh_all():
+        raise self.retry(**_BUSY)
+
+
+@shared_task(name="people.group_faces", queue="maintenance", **_RETRY)
+def group_faces() -> None:
+    from people.services import grouping
+
+    grouping.refresh()
 
 
 @shared_task(name="people.index_points", queue="search", ignore_result=False, expires=30)
@@ -72,3 +108,9 @@ def enqueue_after_edit(edit: Edit) -> None:
     `edit.subjects` says which people and faces it was about.
     """
     queues.send(drain_removals)
+    queues.send(refresh_after_edit, edit.pk)
+
+
+def enqueue_guesses() -> None:
+    """After what changes all scores: other rates, another calibration, another embedder."""
+    queues.send(refresh_guesses)

@@ -70,6 +70,22 @@ class Cluster(models.Model):
         return f"Cluster {self.pk} of {self.size}"
 
 
+class SuggestionQuerySet(models.QuerySet["Suggestion"]):
+    def open(self) -> Self:
+        """Suggestions that a person may be asked about, whatever was decided meanwhile."""
+        said = Rejection.objects.filter(
+            face=models.OuterRef("face"), person=models.OuterRef("person")
+        )
+        return self.filter(
+            ~models.Exists(said),
+            face__person=None,
+            face__state=Face.State.ACTIVE,
+            person__deleted_at=None,
+            person__merged_into=None,
+            person__is_searchable=True,
+        )
+
+
 class Suggestion(models.Model):
     """The person whom an unassigned face resembles most, of those not rejected for it."""
 
@@ -83,6 +99,8 @@ class Suggestion(models.Model):
     score = models.FloatField()
     skipped_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SuggestionQuerySet.as_manager()
 
     class Meta:
         indexes = (models.Index(fields=("-score", "id")),)
