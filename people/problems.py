@@ -25,6 +25,11 @@ _SENTENCES = {
     "same_person": "This is one and the same person. Choose someone else.",
     "no_name": "Write a name, or choose one from the list.",
     "not_theirs": "This is not a face of this person.",
+    # with accuracy and thresholds
+    "too_few_named": "At least two people must have two named faces each. Name more faces first.",
+    "no_such_calibration": "This check made no calibration that could be used.",
+    "outdated_check": "This check was made with another embedder. Check again first.",
+    "rates_order": "A possible match must not ask for more than a match does.",
     # with the work
     "crashed_worker": "Looking at this picture stopped the worker twice, so it was set aside. "
     "Try another copy of it.",

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
+from faceweb.recognition import calibration
 from faceweb.recognition.calibration import Calibration as Made
-from people.models import Calibration
+from faceweb.recognition.embedders import get_spec
+from people.models import Calibration, Evaluation
+from people.problems import Refused
 
 
 def activate(*, made: Made, user: Any = None) -> Calibration:
@@ -27,3 +31,14 @@ def deactivate(*, embedder: str, version: str) -> int:
     return Calibration.objects.filter(embedder=embedder, version=version, is_active=True).update(
         is_active=False
     )
+
+
+def adopt(*, check: Evaluation, user: Any = None) -> Calibration:
+    """Use the calibration that a check of accuracy here has made. Raises Refused."""
+    data = (check.results or {}).get("proposed")
+    if data is None:
+        raise Refused("no_such_calibration")
+    spec = get_spec(settings.FACEWEB_EMBEDDER)
+    if (check.embedder, check.version) != (spec.slug, spec.version):
+        raise Refused("outdated_check")
+    return activate(made=calibration.from_data(data), user=user)

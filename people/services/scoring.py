@@ -104,6 +104,11 @@ def shipped_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration
     return calibration.shipped(spec.slug, spec.version)
 
 
+def gallery_size(spec: embedders.EmbedderSpec) -> int:
+    """How many faces a search is compared with."""
+    return models.FaceEmbedding.objects.filter(embedder=spec.slug, version=spec.version).count()
+
+
 @functools.lru_cache(maxsize=8)
 def _read(pk: int, created_at: datetime) -> calibration.Calibration:
     """A stored calibration. Rows never change; their ids and times tell them apart."""
