@@ -140,8 +140,8 @@ def _fill(clusters: Iterable[tuple[Cluster, Faces]]) -> None:
 
 def _described(cluster: Cluster, faces: Faces) -> Cluster:
     """The cluster with the size, the cover and the cohesion that these faces give it."""
-    if cluster.cover_id not in faces.ids:
-        trusted = faces.where(faces.good) if faces.good.any() else faces
+    trusted = faces.where(faces.good) if faces.good.any() else faces
+    if cluster.cover_id not in trusted.ids:
         cluster.cover_id = int(trusted.ids[clustering.middle(trusted.vectors)])
     cluster.size, cluster.cohesion = len(faces), clustering.cohesion(faces.vectors)
     return cluster
