@@ -24,6 +24,11 @@ _SENTENCES = {
     "person_gone": "This person is deleted.",
     "same_person": "This is one and the same person. Choose someone else.",
     "no_name": "Write a name, or choose one from the list.",
+    "none_can_be": "None of these faces can be that person: somebody said no before, or another "
+    "face in the photo is that person.",
+    "nobody_left": "These are all the faces here. Leave at least one, or set them all aside.",
+    "same_photo": "Both have a face in one photo, so they cannot be one person.",
+    "kept_apart": "Somebody said that these are different people. Undo that in the history first.",
     "not_theirs": "This is not a face of this person.",
     # with accuracy and thresholds
     "too_few_named": "At least two people must have two named faces each. Name more faces first.",

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from people.views import accuracy, faces, history, home, imports, people, photos
+from people.views import accuracy, faces, history, home, imports, people, photos, review, unknown
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -38,4 +38,19 @@ urlpatterns = [
     path("faces/<int:pk>/crop", faces.crop, name="face-crop"),
     path("faces/<int:pk>/name/", faces.name, name="face-name"),
     path("faces/<int:pk>/remove/", faces.remove, name="face-remove"),
+    path("review/", review.review, name="review"),
+    path("review/<int:pk>/", review.answer, name="review-answer"),
+    path("review/undo/", review.undo, name="review-undo"),
+    path("review/again/", review.again, name="review-again"),
+    path("review/duplicates/", review.duplicates, name="review-duplicates"),
+    path("review/duplicates/<int:pk>/", review.keep_two, name="review-keep-two"),
+    path("review/outliers/", review.outliers, name="review-outliers"),
+    path("review/outliers/<int:pk>/", review.settle, name="review-settle"),
+    path("review/automatic/", review.automatic_names, name="review-automatic"),
+    path("unknown/", unknown.cluster_list, name="unknown"),
+    path("unknown/<int:pk>/", unknown.cluster, name="unknown-cluster"),
+    path("unknown/<int:pk>/name/", unknown.name, name="unknown-name"),
+    path("unknown/<int:pk>/faces/", unknown.faces, name="unknown-faces"),
+    path("unknown/<int:pk>/join/", unknown.join, name="unknown-join"),
+    path("unknown/<int:pk>/aside/", unknown.set_aside, name="unknown-aside"),
 ]

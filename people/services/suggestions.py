@@ -66,6 +66,19 @@ def refresh(
         _write(found, asked=probes.ids[asked].tolist(), scale=scale)
 
 
+def suggest_again(*, face_id: int, person_id: int, scale: Scale) -> None:
+    """Make the suggestion of one person for one face, where an undo took back its answer.
+
+    So that it can be asked again at once; the worker looks at the rest.
+    """
+    probes = vectors.load(faces=Face.objects.unassigned().filter(pk=face_id), scale=scale)
+    theirs = Face.objects.searchable().filter(person=person_id)
+    gallery = vectors.load(faces=theirs, scale=scale)
+    found = _guesses(probes, gallery, scale, Face.objects.exclude(person=None).count())
+    with transaction.atomic():
+        _write(found, asked=[], scale=scale)
+
+
 def _guesses(probes: Faces, gallery: Faces, scale: Scale, size: int) -> dict[int, _Guess]:
     """The best allowed person of each probe that has one, by the id of its face."""
     threshold = scale.thresholds(size).possible
