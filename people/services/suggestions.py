@@ -18,6 +18,10 @@ from people.services.changes import in_chunks
 from people.services.scoring import Scale
 from people.services.vectors import Bool, Faces, Float32
 
+# How many strangers may be expected to be alike enough to be suggested, for each face. At ten
+# times as many, hardly any suggestion that is right is gained, and most would be wrong.
+SUGGESTED_STRANGERS = 0.1
+
 _FIELDS = ["person", "example", "similarity", "confidence", "score", "skipped_at"]
 
 
@@ -34,6 +38,12 @@ class _Guess:
 def fuse(similarities: Float32) -> float:
     """The similarities of a face to one person's faces as one number."""
     return float(similarities.max())
+
+
+def threshold(*, scale: Scale, gallery_size: int) -> float:
+    """The similarity from which somebody is suggested, where so many faces have a name."""
+    fmr = min(scale.rates.possible_fmr, SUGGESTED_STRANGERS / max(gallery_size, 1))
+    return scale.thresholds_at(fmr, fmr).possible
 
 
 def refresh(
@@ -81,10 +91,10 @@ def suggest_again(*, face_id: int, person_id: int, scale: Scale) -> None:
 
 def _guesses(probes: Faces, gallery: Faces, scale: Scale, size: int) -> dict[int, _Guess]:
     """The best allowed person of each probe that has one, by the id of its face."""
-    threshold = scale.thresholds(size).possible
     pairs = resemblances(
-        probes.vectors, gallery.vectors, gallery.people, threshold=threshold, fuse=fuse
-    )
+        probes.vectors, gallery.vectors, gallery.people,
+        threshold=threshold(scale=scale, gallery_size=size), fuse=fuse,
+    )  # fmt: skip
     best: dict[int, _Guess] = {}
     faces = probes.ids[pairs.probes].tolist()
     examples = gallery.ids[pairs.best].tolist()

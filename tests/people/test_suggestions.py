@@ -64,12 +64,19 @@ def test_each_unassigned_face_gets_the_person_it_resembles_most(ana, rui) -> Non
     assert first.confidence > 0.99
 
 
-def test_only_from_the_possible_threshold_on(ana, rui) -> None:
-    threshold = scoring.scale().thresholds(3).possible
+def test_only_from_a_threshold_on(ana, rui) -> None:
+    threshold = suggestions.threshold(scale=scoring.scale(), gallery_size=3)
     make_face(vector=near(ANA, threshold - 0.02, 30))
     above = make_face(vector=near(ANA, threshold + 0.02, 31))
     guesses.refresh_all()
     assert list(suggested()) == [above.pk]
+
+
+def test_the_threshold_rises_with_the_gallery() -> None:
+    scale = scoring.scale()
+    few, many = (suggestions.threshold(scale=scale, gallery_size=n) for n in (1, 10_000))
+    assert scale.strangers(many, 10_000) == pytest.approx(0.1, rel=0.05)
+    assert few == scale.thresholds(1).possible < many
 
 
 def test_a_rejected_face_is_never_suggested_for_that_person_again(ana, rui, index) -> None:
