@@ -71,10 +71,12 @@ def test_faces_are_chosen_moved_merged_and_all_is_undone(named_site: Running, pa
     page.fill("#id_q", "somebody")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Somebody Else").click()
+    expect(page.get_by_role("heading", name="Are these two one person?")).to_be_visible()
     assert fits(page)
     page.get_by_role("button", name="Merge the two").click()
     expect(boxes).to_have_count(total)
     page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_role("heading", name="History of Barack Obama")).to_be_visible()
     assert fits(page)
     for summary in ("Merged Somebody Else into Barack Obama", "Moved 2 faces from Barack Obama"):
         entry = page.locator(".entry:not(.entry-undone)", has_text=summary).filter(
