@@ -298,7 +298,7 @@ def _proposed(spec: EmbedderSpec, gallery: Gallery, counted: Comparisons) -> dic
         made = calibration.fit(
             embedder=spec.slug,
             version=spec.version,
-            source=f"{len(gallery.faces)} named faces of this archive",
+            source=f"{len(gallery.faces):,} named faces of this archive",
             made_on=timezone.localdate().isoformat(),
             groups=comparisons.of_groups(gallery.vectors, numbered, GROUPS),
             comparisons=counted,

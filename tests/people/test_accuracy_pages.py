@@ -20,6 +20,7 @@ def staff(client: Client, django_user_model) -> Client:
 def test_the_page_explains_itself_before_the_first_check(signed_in: Client) -> None:
     text = signed_in.get(reverse("accuracy")).content.decode()
     assert "Nothing has been checked yet" in text
+    assert text.count(f'href="{reverse("accuracy")}"') == 2  # the account menu and the tab
     assert "the one that comes with faceweb" in text
     assert "2,209 comparisons of one person" in text
     response = signed_in.post(reverse("accuracy-check"), follow=True)
