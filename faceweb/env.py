@@ -51,6 +51,21 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
     return int(value)
 
 
+def rate(name: str, default: float, *, least: float, most: float) -> float:
+    """A share such as 0.0001 or 1e-4."""
+    value = text(name)
+    try:
+        number = float(value) if value else default
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise ImproperlyConfigured(
+            f"{name} must be a number from {least:g} to {most:g}, such as {default:g}, "
+            f"not {value!r}."
+        )
+    return number
+
+
 def boolean(name: str, default: bool) -> bool:
     value = text(name).lower()
     if value and value not in _TRUE | _FALSE:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from faceweb import queues
 from people import tasks as people_tasks
 from people.jobs import MAX_CRASHES, JobQuerySet, Status
-from people.models import Import, Photo
+from people.models import Evaluation, Import, Photo
 from people.services import indexing
 from search import tasks as search_tasks
 from search.models import Search
@@ -28,7 +28,7 @@ def sweep(*, worker: str | None = None) -> None:
     returned at once, without waiting for the leases to run out, and the index is held against
     the database.
     """
-    for jobs in (Photo.objects.all(), Search.objects.all()):
+    for jobs in (Photo.objects.all(), Search.objects.all(), Evaluation.objects.all()):
         _return_abandoned(jobs, worker)
     _requeue_forgotten()
     for batch in _unsettled_imports():
@@ -66,6 +66,9 @@ def _requeue_forgotten() -> None:
     if queues.waiting("search") == 0:
         for pk in Search.objects.filter(status=Status.QUEUED).values_list("pk", flat=True):
             search_tasks.enqueue_search(pk)
+    if queues.waiting("maintenance") == 0:
+        for pk in Evaluation.objects.filter(status=Status.QUEUED).values_list("pk", flat=True):
+            people_tasks.enqueue_evaluation(pk)
     if queues.waiting("ingest") == 0:
         queued = Photo.objects.filter(status=Status.QUEUED).order_by("pk")
         people_tasks.enqueue_photos(queued.filter(crashes=0).values_list("pk", flat=True))

@@ -1,10 +1,13 @@
 """Small forms, one for each action."""
 
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 
 from people.models import Person
+from people.problems import sentence
+from people.services import scoring
+from people.words import one_in
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -59,3 +62,42 @@ class PersonFilterForm(forms.Form):
         if self.is_valid() and self.cleaned_data["q"]:
             people = people.matching(self.cleaned_data["q"])
         return people
+
+
+class RatesForm(forms.Form):
+    """How many strangers may be called a match, and how many a possible one."""
+
+    match_fmr = forms.TypedChoiceField(coerce=float, label="A match is reached by")
+    possible_fmr = forms.TypedChoiceField(coerce=float, label="A possible match is reached by")
+
+    _CHOICES = {
+        "match_fmr": (1e-3, 1e-4, 1e-5, 1e-6),
+        "possible_fmr": (1e-1, 1e-2, 1e-3, 1e-4),
+    }
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # What is in force can be kept, and what the settings say can be chosen again.
+        known = (scoring.active_rates(), scoring.default_rates())
+        for name, rates in self._CHOICES.items():
+            offered = {*rates, *(getattr(one, name) for one in known)}
+            self.fields[name].choices = [  # type: ignore[attr-defined]
+                (f"{rate:g}", f"{one_in(rate)} strangers") for rate in sorted(offered, reverse=True)
+            ]
+
+    @classmethod
+    def of(cls, rates: scoring.ActiveRates) -> Self:
+        return cls(
+            initial={"match_fmr": f"{rates.match_fmr:g}", "possible_fmr": f"{rates.possible_fmr:g}"}
+        )
+
+    def clean(self) -> dict[str, Any]:
+        chosen = super().clean() or {}
+        if {"match_fmr", "possible_fmr"} <= set(chosen) and (
+            chosen["possible_fmr"] < chosen["match_fmr"]
+        ):
+            self.add_error("possible_fmr", sentence("rates_order"))
+        return chosen
+
+    def rates(self) -> dict[str, float]:
+        return {name: self.cleaned_data[name] for name in self._CHOICES}

@@ -14,6 +14,11 @@ _SENTENCES = {
     "too_many_files": "These are more files than can be uploaded at once.",
     "file_missing": "The stored file cannot be found any more. Delete this photo and upload it "
     "again.",
+    # with accuracy and thresholds
+    "too_few_named": "At least two people must have two named faces each. Name more faces first.",
+    "no_such_calibration": "This check made no calibration that could be used.",
+    "outdated_check": "This check was made with another embedder. Check again first.",
+    "rates_order": "A possible match must not ask for more than a match does.",
     # with the work
     "crashed_worker": "Looking at this picture stopped the worker twice, so it was set aside. "
     "Try another copy of it.",

@@ -37,6 +37,13 @@ def settle_import(batch_id: int) -> None:
         matching.settle_import(batch=batch, embedder=settings.FACEWEB_EMBEDDER)
 
 
+@shared_task(bind=True, name="people.evaluate_gallery", queue="maintenance", **_RETRY)
+def evaluate_gallery(self: Task, evaluation_id: int) -> None:
+    from people.services import evaluating
+
+    evaluating.run_evaluation(evaluation_id=evaluation_id, worker=self.request.hostname or "")
+
+
 @shared_task(name="people.drain_removals", queue="maintenance", **_RETRY)
 def drain_removals() -> None:
     from people.services import indexing
@@ -59,6 +66,10 @@ def enqueue_photos(photo_ids: Iterable[int]) -> None:
 def enqueue_settling(batch_id: int) -> None:
     """For imports of known photos, which no photo's own task would settle."""
     queues.send(settle_import, batch_id)
+
+
+def enqueue_evaluation(evaluation_id: int) -> None:
+    queues.send(evaluate_gallery, evaluation_id)
 
 
 def enqueue_removals() -> None:

@@ -95,6 +95,19 @@ def test_negative_numbers_are_read_where_they_are_allowed(monkeypatch):
     assert env.integer(NAME, 5, least=-4, most=10) == -3
 
 
+@pytest.mark.parametrize(("value", "result"), [("1e-4", 1e-4), ("0.01", 0.01), ("", 0.001)])
+def test_rates_are_read(monkeypatch, value, result):
+    monkeypatch.setenv(NAME, value)
+    assert env.rate(NAME, 0.001, least=1e-9, most=0.1) == result
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "0.2", "nan", "inf", "1 in 10", "1%"])
+def test_other_rates_are_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv(NAME, value)
+    with pytest.raises(ImproperlyConfigured, match=rf"{NAME} must be .*0\.1"):
+        env.rate(NAME, 0.001, least=1e-9, most=0.1)
+
+
 @pytest.mark.parametrize("default", [True, False])
 def test_switches_are_read_in_any_case(monkeypatch, default):
     for value in ("1", "true", "Yes", "ON"):

@@ -15,15 +15,19 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from faceweb.recognition import embedders
+from faceweb.recognition.calibration import Thresholds
 from faceweb.recognition.geometry import prominence
-from faceweb.recognition.thresholds import Thresholds
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Import, Photo
+from people.services import scoring
 from people.services.naming import give_imported_name
 
 # How much more prominent than every other face the photo's subject must be: at equal distance
 # from the middle, one and a half times as wide and as high.
 DOMINANCE = 2.25
+# How alike the face must be to those of that name, and how unlike the others in the photo, as
+# false-match rates of single comparisons: they do not grow with the archive.
+AGREEING_FMR, OTHERS_FMR = 1e-4, 1e-3
 
 Float32 = NDArray[np.float32]
 
@@ -118,7 +122,8 @@ def _settle_photo(photo: Photo, embedder: str) -> bool:
         face__is_anchor=True, face__person__import_key=photo.hint_key, embedder=embedder
     ).exclude(face__photo=photo)
     spec = embedders.get_spec(embedder)
-    chosen = agreeing_face(_vectors(own, spec), _vectors(anchors, spec), spec.thresholds)
+    thresholds = scoring.scale(embedder).thresholds_at(AGREEING_FMR, OTHERS_FMR)
+    chosen = agreeing_face(_vectors(own, spec), _vectors(anchors, spec), thresholds)
     if chosen is None:
         return False
     face = own[chosen].face

@@ -20,15 +20,16 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from faceweb import runtime
+from faceweb.recognition.calibration import Thresholds
 from faceweb.recognition.embedders import EmbedderSpec
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode, encode_jpeg
 from faceweb.recognition.pipeline import FoundFace
-from faceweb.recognition.thresholds import Thresholds
 from faceweb.vectors.base import Hit
 from people.files import CROP_SIDE, PREVIEW_SIDE
 from people.jobs import Status
 from people.models import FaceEmbedding, FileRemoval
+from people.services import scoring
 from search import files
 from search.models import Candidate, ProbeFace, Search, Verdict
 from search.services.searches import live_faces
@@ -96,7 +97,7 @@ def identify(*, vectors: Float32 | None, top: int, gallery_size: int = 1) -> lis
     if vectors is None or not len(vectors):
         return []
     spec = runtime.pipeline().spec
-    thresholds = spec.false_matches.thresholds(gallery_size)
+    thresholds = scoring.scale(spec.slug).thresholds(gallery_size)
     return [_identify_one(vector, top, spec, thresholds) for vector in vectors]
 
 
@@ -129,11 +130,12 @@ def _names_first(found: list[Found], spec: EmbedderSpec) -> list[Found]:
     ordered: list[Found] = []
     matches = [one for one in found if one.verdict == Verdict.MATCH]
     vectors = _vectors_of(matches, spec)
+    same = scoring.scale(spec.slug).thresholds().match if matches else 1.0
     for one in matches:
         place = len(ordered)
         while one.person_id is not None and place > 0:
             before = ordered[place - 1]
-            if before.person_id is not None or not _alike(one, before, vectors, spec):
+            if before.person_id is not None or not _alike(one, before, vectors, same):
                 break
             place -= 1
         ordered.insert(place, one)
@@ -150,11 +152,10 @@ def _vectors_of(found: list[Found], spec: EmbedderSpec) -> dict[int, Float32]:
     return {face: np.frombuffer(bytes(vector), np.float32) for face, vector in pairs}
 
 
-def _alike(one: Found, other: Found, vectors: dict[int, Float32], spec: EmbedderSpec) -> bool:
+def _alike(one: Found, other: Found, vectors: dict[int, Float32], same: float) -> bool:
     if one.face_id not in vectors or other.face_id not in vectors:
         return False  # deleted a moment ago
-    similarity = float(vectors[one.face_id] @ vectors[other.face_id])
-    return similarity >= spec.thresholds.match
+    return float(vectors[one.face_id] @ vectors[other.face_id]) >= same
 
 
 def _grouped(hits: Sequence[Hit], spec: EmbedderSpec, thresholds: Thresholds) -> list[Found]:

@@ -5,13 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from faceweb.recognition.embedders import SFACE
+from faceweb.recognition.calibration import Thresholds
 from people.models import Face, Person, Photo
 from people.services import matching, naming
 from tests.factories import direction, make_face, make_import, make_person, make_photo, near
 
 ANA = direction(1)
 STRANGER = direction(50)
+THRESHOLDS = Thresholds(match=0.425, possible=0.371)
 MIDDLE, LEFT, RIGHT = (150, 90, 250, 210), (20, 90, 120, 210), (280, 90, 380, 210)
 
 
@@ -30,10 +31,10 @@ def test_a_face_agrees_only_if_no_other_comes_near() -> None:
     clear = np.stack([STRANGER, near(ANA, 0.7)])
     both = np.stack([near(ANA, 0.4), near(ANA, 0.7)])
     neither = np.stack([STRANGER, near(ANA, 0.4)])
-    assert matching.agreeing_face(clear, anchors, SFACE.thresholds) == 1
-    assert matching.agreeing_face(both, anchors, SFACE.thresholds) is None
-    assert matching.agreeing_face(neither, anchors, SFACE.thresholds) is None
-    assert matching.agreeing_face(clear, anchors[:0], SFACE.thresholds) is None
+    assert matching.agreeing_face(clear, anchors, THRESHOLDS) == 1
+    assert matching.agreeing_face(both, anchors, THRESHOLDS) is None
+    assert matching.agreeing_face(neither, anchors, THRESHOLDS) is None
+    assert matching.agreeing_face(clear, anchors[:0], THRESHOLDS) is None
 
 
 def alone(batch, **values) -> Photo:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceweb.recognition.thresholds import FalseMatchCurve, Thresholds
-
 if TYPE_CHECKING:
     from faceweb.recognition.engine import Device
 
@@ -31,14 +29,8 @@ class EmbedderSpec:
     dimension: int
     crop_size: int
     template: tuple[tuple[float, float], ...]
-    false_matches: FalseMatchCurve
     licence: str
     loader: str
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """The thresholds for comparing one face with one other."""
-        return self.false_matches.thresholds()
 
     @property
     def collection(self) -> str:
@@ -68,19 +60,6 @@ SFACE = EmbedderSpec(
         (56.0252, 71.7366),
         (41.5493, 92.3655),
         (70.7299, 92.2041),
-    ),
-    false_matches=FalseMatchCurve(
-        points=(
-            (0.304, 1e-2),
-            (0.340, 3e-3),
-            (0.371, 1e-3),
-            (0.400, 3e-4),
-            (0.425, 1e-4),
-            (0.450, 3e-5),
-            (0.476, 1e-5),
-        ),
-        source="the 12.4 million pairs of different people among 4,992 photos of LFW "
-        "(deep-funneled), faces found and aligned by the mtcnn detector here",
     ),
     licence="Apache-2.0 (OpenCV Zoo)",
     loader="faceweb.recognition.embedders.sface:load",
