@@ -1,6 +1,7 @@
 """Where the files of searches are: one folder for each search."""
 
 import uuid
+from collections.abc import Iterable
 
 
 def folder(pk: uuid.UUID) -> str:
@@ -19,3 +20,13 @@ def picture(pk: uuid.UUID) -> str:
 
 def crop(pk: uuid.UUID, number: int) -> str:
     return f"{folder(pk)}/face-{number}.jpg"
+
+
+def support(pk: uuid.UUID) -> str:
+    """Which stored faces speak for each candidate, as JSON: ids by probe number and rank."""
+    return f"{folder(pk)}/support.json"
+
+
+def made_for(pk: uuid.UUID, numbers: Iterable[int]) -> list[str]:
+    """Every file that answering a search with these faces leaves."""
+    return [picture(pk), support(pk), *(crop(pk, number) for number in numbers)]

@@ -1,6 +1,6 @@
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -10,8 +10,8 @@ from people.tasks import enqueue_removals
 from people.views.media import stored_file
 from search import files, tasks
 from search.forms import SearchForm
-from search.models import Candidate, ProbeFace, Search
-from search.services import searches
+from search.models import Search
+from search.services import answers, searches
 
 
 def _own(request: HttpRequest) -> QuerySet[Search]:
@@ -82,15 +82,10 @@ def delete(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _context(search: Search) -> dict[str, object]:
-    live = (
-        Candidate.objects.filter(face__in=searches.live_faces())
-        .select_related("person", "face__person", "face__photo")
-        .order_by("rank")
-    )
-    faces = list(
-        ProbeFace.objects.filter(search=search)
-        .order_by("number")
-        .prefetch_related(Prefetch("candidates", queryset=live))
-    )
-    sentence = searches.faces_sentence(search, len(faces))
-    return {"search": search, "faces": faces, "sentence": sentence}
+    faces = answers.shown_faces(search)
+    return {
+        "search": search,
+        "faces": faces,
+        "sentence": searches.faces_sentence(search, len(faces)),
+        "calibration": answers.calibration_of(search),
+    }

@@ -189,6 +189,8 @@ def _face(photo: Photo, number: int, found: FoundFace) -> Face:
         x1=x1, y1=y1, x2=x2, y2=y2,
         landmarks=[[round(float(x), 2), round(float(y), 2)] for x, y in found.landmarks],
         detection_score=found.score,
+        quality=found.quality,
+        quality_reasons=list(found.quality_reasons),
         crop=files.crop(photo.key, number),
     )  # fmt: skip
 

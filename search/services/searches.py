@@ -18,6 +18,9 @@ from people.problems import Refused
 from search import files
 from search.models import DEFAULT_TOP, ProbeFace, Search
 
+# What rows hold instead of a verdict where nothing says what similarities mean.
+NO_VERDICT = ""
+
 _NUMBERS = {0: "No face was", 1: "1 face was"}
 
 
@@ -52,7 +55,7 @@ def delete_searches(*, searches: QuerySet[Search]) -> int:
         crops = ProbeFace.objects.filter(search__in=ids).values_list("search_id", "number")
         names = [files.crop(pk, number) for pk, number in crops]
         for pk in ids:
-            names += [files.probe(pk), files.picture(pk)]
+            names += [files.probe(pk), *files.made_for(pk, ())]
         FileRemoval.objects.bulk_create(FileRemoval(name=name) for name in names)
         Search.objects.filter(pk__in=ids).delete()
     return len(ids)

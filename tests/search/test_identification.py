@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from faceweb import runtime
+from faceweb.recognition.embedders import SFACE
 from people.models import Person
 from people.services import deletion, indexing
 from search.models import Candidate, ProbeFace, Search
-from search.services import identification, searches
+from search.services import identification, ranking, searches
 from search.services.answers import answer_as_data
 from tests.faces import photo as face_photo
 from tests.factories import direction, make_face, make_person, near
@@ -17,9 +18,16 @@ pytestmark = pytest.mark.django_db
 PROBE = direction(1)
 
 
-def identify(top: int = 5) -> list[identification.Found]:
+def answer(top: int = 5, size: int = 1) -> ranking.Answer:
+    found = ranking.identify(
+        vectors=PROBE[None], top=top, index=runtime.index(), spec=SFACE, size=size
+    )
+    return found[0]
+
+
+def identify(top: int = 5) -> list[ranking.Found]:
     indexing.drain()
-    return identification.identify(vectors=PROBE[None], top=top)[0]
+    return answer(top).found
 
 
 def test_a_person_stands_once_with_the_best_face(index) -> None:
@@ -53,13 +61,14 @@ def test_who_is_erased_or_hidden_never_appears_even_if_the_index_lags(index) -> 
     deletion.delete_person(person=erased, with_photos=False)
     Person.objects.filter(pk=hidden.pk).update(is_searchable=False)
     assert indexing.points() == 4  # the index has not caught up
-    found = identification.identify(vectors=PROBE[None], top=5)[0]
-    assert [one.face_id for one in found] == [other.pk]
+    assert [one.face_id for one in answer().found] == [other.pk]
 
 
 def test_an_empty_gallery_answers_nothing(index) -> None:
     assert identify() == []
-    assert identification.identify(vectors=None, top=5) == []
+    assert answer().margin is None
+    nothing = {"top": 5, "index": runtime.index(), "spec": SFACE}
+    assert ranking.identify(vectors=None, **nothing) == []
 
 
 def ask(name: str, user=None, **options) -> Search:
