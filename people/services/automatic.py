@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from faceweb.recognition.quality import DEFINING_QUALITY
 from people.models import Edit, EditSubject, Face, Person, Suggestion
 from people.problems import Refused
 from people.services import assigning
 from people.services.scoring import Scale
-from people.services.vectors import DEFINING_QUALITY
 
 log = logging.getLogger("faceweb.people")
 

@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from people.models import Cluster, Edit, Face, NotSame, Person, Rejection, Suggestion
+from people.models import Cluster, Edit, Face, NotSame, Person, Suggestion
 from people.problems import Refused
 from people.services import assigning, history, scoring, vectors
 from people.services.changes import CHUNK, Change, in_chunks, made, plain, updated, values_of, write
 from people.services.history import faces_in_words
+from people.services.suggestions import contradicted
 from people.services.undoing import keep_up
 
 # Faces that speak for a cluster when others are thrown out of it.
@@ -207,10 +208,9 @@ def _impossible(face_ids: list[int], person: Person | None) -> set[int]:
     """Those of the faces that cannot be this person."""
     if person is None:
         return set()
-    found: set[int] = set()
+    said = contradicted(face_ids=face_ids)
+    found = {face for face, who in said if who == person.pk}
     for chunk in in_chunks(face_ids):
-        said = Rejection.objects.filter(face__in=chunk, person=person)
-        found.update(said.values_list("face_id", flat=True))
         theirs = Face.objects.active().filter(person=person).values("photo")
         beside = Face.objects.filter(pk__in=chunk, photo__in=theirs)
         found.update(beside.values_list("pk", flat=True))

@@ -76,7 +76,7 @@ def _refresh(face_ids: set[int] | None, person_ids: set[int] | None) -> bool:
         )
         assigned = automatic.assign_certain(scale=scale, gallery_size=len(gallery))
         if not assigned:
-            likeness.refresh_fits(gallery=everyone, person_ids=person_ids)
+            likeness.refresh_fits(gallery=everyone, scale=scale, person_ids=person_ids)
             likeness.refresh_pairs(gallery=teachers, scale=scale, person_ids=person_ids)
         log.info("suggestions are up to date, %.1f s", time.perf_counter() - start)
     if assigned:  # what was assigned changes what is suggested

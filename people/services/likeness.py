@@ -8,20 +8,20 @@ from django.db.models import Q
 
 from faceweb.recognition.clustering import false_match_rate
 from faceweb.recognition.resemblance import alike_people, closest, fits
-from people.models import Face, PersonPair, Rejection
+from people.models import Face, NotSame, PersonPair, Rejection
 from people.services.changes import in_chunks
 from people.services.scoring import Scale
-from people.services.suggestions import fuse
+from people.services.suggestions import fuse_of
 from people.services.vectors import Faces
 
 _BATCH = 200
 
 
-def refresh_fits(*, gallery: Faces, person_ids: Iterable[int] | None = None) -> None:
+def refresh_fits(*, gallery: Faces, scale: Scale, person_ids: Iterable[int] | None = None) -> None:
     """Work out how alike each face is to the rest of its person, for these people or all."""
     if person_ids is not None:
         gallery = gallery.where(np.isin(gallery.people, list(person_ids)))
-    worked_out = fits(gallery.vectors, gallery.people, gallery.good, fuse=fuse)
+    worked_out = fits(gallery.vectors, gallery.people, gallery.good, fuse=fuse_of(scale))
     found = {
         pk: None if np.isnan(fit) else float(fit)
         for pk, fit in zip(gallery.ids.tolist(), worked_out, strict=True)
@@ -68,10 +68,12 @@ def _told_apart(pairs: Iterable[tuple[int, int]], gallery: Faces) -> set[tuple[i
     rows = np.flatnonzero(np.isin(gallery.people, asked))
     for row in rows.tolist():
         photos.setdefault(int(gallery.people[row]), set()).add(int(gallery.photos[row]))
-    said: set[tuple[int, int]] = set()
+    said: set[tuple[int | None, int | None]] = set()
     for chunk in in_chunks(asked):
         rejected = Rejection.objects.filter(person__in=chunk).exclude(face__person=None)
         said |= set(rejected.values_list("face__person_id", "person_id"))
+        apart = NotSame.objects.filter(face__person__in=chunk).exclude(other__person=None)
+        said |= set(apart.values_list("face__person_id", "other__person_id"))
     return {
         (one, other)
         for one, other in pairs

@@ -4,6 +4,7 @@ A suggestion is never made for a person who was rejected for the face, has a fac
 photo, is hidden from search or deleted.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,12 +12,13 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from faceweb.recognition.resemblance import Resemblances, resemblances
-from people.models import Face, Person, Rejection, Suggestion
+from faceweb.recognition import fusion
+from faceweb.recognition.resemblance import Fuse, Resemblances, resemblances
+from people.models import Face, NotSame, Person, Rejection, Suggestion
 from people.services import vectors
 from people.services.changes import in_chunks
 from people.services.scoring import Scale
-from people.services.vectors import Bool, Faces, Float32
+from people.services.vectors import Bool, Faces
 
 # How many strangers may be expected to be alike enough to be suggested, for each face. At ten
 # times as many, hardly any suggestion that is right is gained, and most would be wrong.
@@ -35,9 +37,11 @@ class _Guess:
     score: float
 
 
-def fuse(similarities: Float32) -> float:
-    """The similarities of a face to one person's faces as one number."""
-    return float(similarities.max())
+def fuse_of(scale: Scale) -> Fuse:
+    """How similarities of a face to one person's faces become the score that people are ranked by,
+    as in a search. The scale must have a calibration."""
+    assert scale.calibration is not None
+    return functools.partial(fusion.fused, footing=fusion.footing(scale.calibration))
 
 
 def threshold(*, scale: Scale, gallery_size: int) -> float:
@@ -93,7 +97,7 @@ def _guesses(probes: Faces, gallery: Faces, scale: Scale, size: int) -> dict[int
     """The best allowed person of each probe that has one, by the id of its face."""
     pairs = resemblances(
         probes.vectors, gallery.vectors, gallery.people,
-        threshold=threshold(scale=scale, gallery_size=size), fuse=fuse,
+        threshold=threshold(scale=scale, gallery_size=size), fuse=fuse_of(scale),
     )  # fmt: skip
     best: dict[int, _Guess] = {}
     faces = probes.ids[pairs.probes].tolist()
@@ -109,23 +113,34 @@ def _guesses(probes: Faces, gallery: Faces, scale: Scale, size: int) -> dict[int
 
 
 def _allowed(pairs: Resemblances, probes: Faces) -> Bool:
-    """Which pairs nothing speaks against: no rejection, no face of that person in the photo."""
+    """Which pairs nothing speaks against: no face of that person in the photo, and nobody said
+    that the face is not this person, or not the person of one of theirs."""
     photos, faces = probes.photos[pairs.probes].tolist(), probes.ids[pairs.probes].tolist()
     people = pairs.people.tolist()
-    against: set[tuple[str, int, int]] = set()
-    for chunk in in_chunks(sorted(set(faces))):
-        said = Rejection.objects.filter(face__in=chunk).values_list("face_id", "person_id")
-        against |= {("face", face, person) for face, person in said}
+    said = contradicted(face_ids=set(faces))
+    there: set[tuple[int, int]] = set()
     for chunk in in_chunks(sorted(set(photos))):
-        there = Face.objects.active().exclude(person=None).filter(photo__in=chunk)
-        against |= {("photo", *row) for row in there.values_list("photo_id", "person_id")}
+        named = Face.objects.active().exclude(person=None).filter(photo__in=chunk)
+        there |= set(named.values_list("photo_id", "person_id"))
     return np.array(
         [
-            ("face", face, person) not in against and ("photo", photo, person) not in against
+            (face, person) not in said and (photo, person) not in there
             for face, photo, person in zip(faces, photos, people, strict=True)
         ],
         np.bool_,
     )
+
+
+def contradicted(*, face_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """Pairs of one of these faces and a person of whom somebody said that it is not them."""
+    found: set[tuple[int, int | None]] = set()
+    for chunk in in_chunks(sorted(face_ids)):
+        rejected = Rejection.objects.filter(face__in=chunk)
+        found |= set(rejected.values_list("face_id", "person_id"))
+        for one, other in (("face", "other"), ("other", "face")):
+            apart = NotSame.objects.filter(**{f"{one}__in": chunk})
+            found |= set(apart.values_list(f"{one}_id", f"{other}__person_id"))
+    return {(face, person) for face, person in found if person is not None}
 
 
 def _write(found: dict[int, _Guess], *, asked: list[int], scale: Scale) -> None:

@@ -7,15 +7,13 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from faceweb.recognition import embedders
+from faceweb.recognition.quality import defines_person
 from people.models import Face, FaceEmbedding
 from people.services.scoring import Scale
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
-
-# Faces below this quality may be found, but say nothing about others.
-DEFINING_QUALITY = 0.35
 
 NOBODY = 0
 NO_CLUSTER = -1
@@ -56,7 +54,7 @@ def load(*, faces: QuerySet[Face], scale: Scale) -> Faces:
                "vector")  # fmt: skip
     found = [
         (face, photo, person or NOBODY, NO_CLUSTER if cluster is None else cluster,
-         quality is None or quality >= DEFINING_QUALITY, bytes(vector))
+         defines_person(quality), bytes(vector))
         for face, photo, person, cluster, quality, vector in rows.values_list(*columns).iterator()
     ]  # fmt: skip
     dimension = embedders.get_spec(scale.embedder).dimension

@@ -19,9 +19,12 @@
     if (!wanted) return;
     event.preventDefault();
     wanted.click();
+    // At once, so that the first letter of the name is no answer.
+    const details = wanted.closest("details");
+    if (details && details.open) details.querySelector("input[type=text]").focus();
   });
 
-  // Who asks for someone else wants to write the name.
+  // Who asks for someone else by mouse wants to write the name too.
   document.addEventListener("toggle", (event) => {
     const details = event.target;
     if (details.matches("[data-review] details[open]")) details.querySelector("input[type=text]").focus();

@@ -74,6 +74,10 @@ def test_who_cannot_be_that_person_stays_out() -> None:
     named = clusters.name(cluster=cluster, face_ids=ids([*faces, beside]), name="Ana Silva")
     assert named.left_out == 2
     assert set(ana.faces.values_list("pk", flat=True)) >= set(ids(faces[1:]))
+    thrown = make_face(vector=near(ANA, 0.9, 50))
+    assigning.keep_apart(face_id=thrown.pk, other_ids=[faces[1].pk])
+    with pytest.raises(Refused, match="none_can_be"):
+        clusters.name(cluster=cluster, face_ids=[thrown.pk], person=ana)
     with pytest.raises(Refused, match="none_can_be"):
         clusters.name(cluster=cluster, face_ids=ids([faces[0], beside]), person=ana)
 

@@ -54,6 +54,9 @@ def test_whom_a_photo_or_a_person_told_apart_is_not_asked_about() -> None:
     assert pairs() == {(one.pk, third.pk), (other.pk, third.pk)}
     after(assigning.reject(face_ids=[face.pk], person=other))
     assert pairs() == {(one.pk, third.pk)}
+    own = one.faces.get()
+    after(assigning.keep_apart(face_id=face.pk, other_ids=[own.pk]))
+    assert pairs() == set()
 
 
 def test_a_dismissed_pair_stays_dismissed() -> None:

@@ -110,6 +110,14 @@ def test_a_rejection_goes_along_with_a_merge(ana) -> None:
     assert suggested() == {}
 
 
+def test_who_was_told_apart_from_one_of_their_faces_is_not_suggested(ana, rui) -> None:
+    face, other = make_face(vector=both(0.7, 0.5)), make_face(vector=near(ANA, 0.9, 40))
+    after(assigning.keep_apart(face_id=face.pk, other_ids=[other.pk]))
+    assert suggested() == {face.pk: ana.pk, other.pk: ana.pk}
+    after(assigning.assign(face_ids=[other.pk], person=ana))
+    assert suggested() == {face.pk: rui.pk}
+
+
 def test_nobody_is_suggested_who_is_in_the_photo_already(ana, rui) -> None:
     photo = make_photo()
     make_face(photo, person=ana, vector=near(ANA, 0.9, 23))
