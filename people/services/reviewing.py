@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from people.models import Cluster, Edit, EditSubject, Face, Person, PersonPair, Suggestion
@@ -157,6 +157,26 @@ def pairs() -> QuerySet[PersonPair]:
         person__merged_into=None, person__deleted_at=None,
         other__merged_into=None, other__deleted_at=None,
     ).order_by("-similarity", "pk")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What is doubtful about one person: whom they may be too, and how many faces are odd."""
+
+    pairs: list[PersonPair]
+    odd: int
+
+
+def doubts(*, person: Person) -> Doubts:
+    return Doubts(
+        pairs=list(pairs_of(person_id=person.pk).select_related("person", "other")[:5]),
+        odd=odd_faces().filter(person=person).count(),
+    )
+
+
+def pairs_of(*, person_id: int) -> QuerySet[PersonPair]:
+    """Those who may be one with this person."""
+    return pairs().filter(Q(person=person_id) | Q(other=person_id))
 
 
 def keep_two(*, pair: PersonPair, user: Any = None) -> Edit:

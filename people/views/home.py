@@ -1,7 +1,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from people.models import Face, Person, Photo
+from people.models import Cluster, Face, Person, Photo
+from people.services import reviewing
 from people.services.stats import archive_summary
 
 
@@ -15,6 +16,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "recent_photos": Photo.objects.order_by("-pk")[:12],
             "recent_people": Person.objects.with_face_count().order_by("-pk")[:8],
             "undecided": Photo.objects.undecided().count(),
+            "unknown": Cluster.objects.waiting()[: reviewing.COUNTED].count(),
+            "suggested": reviewing.queue()[: reviewing.COUNTED].count(),
             "unassigned": Face.objects.unassigned().exists(),
         },
     )

@@ -20,7 +20,7 @@ from people.forms import (
     PersonRenameForm,
 )
 from people.models import Person
-from people.services import assigning, comparing, deletion, history, moving, people_edits
+from people.services import assigning, comparing, deletion, history, moving, people_edits, reviewing
 from people.views.edits import attempt, next_page
 
 PER_PAGE = 60
@@ -61,6 +61,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "form": NameForm(initial={"name": person.name}),
         "merged": Person.everyone.filter(merged_into=person),
         "last_edit": history.of(person=person).first(),
+        "doubts": reviewing.doubts(person=person),
     }
     return render(request, "people/person.html", context)
 

@@ -88,10 +88,12 @@ def again(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def duplicates(request: HttpRequest) -> HttpResponse:
-    """People who may be one."""
-    found = reviewing.pairs().select_related("person", "other", "face__photo", "other_face__photo")
+    """People who may be one: all, or those who may be one with somebody."""
+    person = _person(request)
+    found = reviewing.pairs_of(person_id=person.pk) if person else reviewing.pairs()
+    found = found.select_related("person", "other", "face__photo", "other_face__photo")
     page = Paginator(found, PAIRS_PER_PAGE).get_page(request.GET.get("page"))
-    return _tab(request, "people/review_duplicates.html", {"page": page})
+    return _tab(request, "people/review_duplicates.html", {"page": page, "person": person})
 
 
 @require_POST
@@ -105,10 +107,12 @@ def keep_two(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def outliers(request: HttpRequest) -> HttpResponse:
-    """Faces that hardly resemble the rest of their person."""
+    """Faces that hardly resemble the rest of their person: all, or somebody's."""
+    person = _person(request)
     found = reviewing.odd_faces().select_related("person", "photo")
+    found = found.filter(person=person) if person else found
     page = Paginator(found, FACES_PER_PAGE).get_page(request.GET.get("page"))
-    return _tab(request, "people/review_outliers.html", {"page": page})
+    return _tab(request, "people/review_outliers.html", {"page": page, "person": person})
 
 
 @require_POST
@@ -178,6 +182,12 @@ def _next(
     if htmx:
         return render(request, "people/_review_card.html", context)
     return _tab(request, "people/review.html", context)
+
+
+def _person(request: HttpRequest) -> Person | None:
+    """The person whom a list is about, if it is about one."""
+    wanted = request.GET.get("person", "")
+    return Person.objects.filter(pk=wanted).first() if wanted.isdecimal() else None
 
 
 def _tab(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

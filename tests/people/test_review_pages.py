@@ -325,6 +325,30 @@ def test_automatic_names_are_listed_and_taken_back(signed_in: Client, ana) -> No
     assert "Choose a face first" in signed_in.post(url, {}, follow=True).content.decode()
 
 
+def test_a_person_page_says_what_is_doubtful(signed_in: Client, ana) -> None:
+    twin = make_person("Ana S.")
+    for n in (20, 21):
+        make_face(person=ana, vector=near(ANA, 0.9, n))
+        make_face(person=twin, vector=near(ANA, 0.9, 10 + n))
+    make_face(person=ana, vector=RUI)
+    guesses.refresh_all()
+    content = page(signed_in, reverse("person", args=[twin.pk]))
+    assert "looks very much alike" in content and "hardly" not in content
+    assert "1 face hardly looks like the others" in page(
+        signed_in, reverse("person", args=[ana.pk])
+    )
+    for name, count in (("review-duplicates", 1), ("review-outliers", 0)):
+        content = page(signed_in, f"{reverse(name)}?person={twin.pk}")
+        assert content.count('class="doubt"') == count and "Only about" in content
+
+
+def test_the_first_page_says_what_waits(signed_in: Client, ana) -> None:
+    unknown(0.9, 20), unknown(0.9, 21)
+    guesses.refresh_all()
+    content = page(signed_in, "/")
+    assert "2 unnamed faces" in content and "1 unknown person is" in content
+
+
 # --- without a query for each row -----------------------------------------------------------------
 
 
