@@ -3,11 +3,14 @@
 import contextlib
 import fcntl
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 
 from django.conf import settings
 from django.db import connection
+
+_here: dict[str, threading.Lock] = {}
 
 
 @contextlib.contextmanager
@@ -17,12 +20,19 @@ def only_one(name: str) -> Iterator[bool]:
     The database keeps it where it can (PostgreSQL's advisory locks). An SQLite database is a
     file on one machine, and so is the lock. Either is let go when its holder dies.
     """
-    if connection.vendor == "postgresql":
-        with _in_database(zlib.crc32(f"faceweb {name}".encode())) as held:
-            yield held
-    else:
-        with _in_folder(name) as held:
-            yield held
+    here = _here.setdefault(name, threading.Lock())  # a database lets its own session in again
+    if not here.acquire(blocking=False):
+        yield False
+        return
+    try:
+        if connection.vendor == "postgresql":
+            with _in_database(zlib.crc32(f"faceweb {name}".encode())) as held:
+                yield held
+        else:
+            with _in_folder(name) as held:
+                yield held
+    finally:
+        here.release()
 
 
 @contextlib.contextmanager
