@@ -79,7 +79,7 @@ def _person_by_hand(name: str) -> Person:
 
 def _choose_cover(person: Person) -> None:
     if person.cover_id is None:
-        best = person.faces.active().order_by("-detection_score", "pk").first()
+        best = person.faces.active().best_first().first()
         Person.objects.filter(pk=person.pk, cover=None).update(cover=best)
 
 
@@ -88,5 +88,5 @@ def after_losing_faces(person_ids: Iterable[int]) -> None:
     people = Person.objects.filter(pk__in=list(person_ids)).select_related("cover")
     for person in people:
         if person.cover is None or person.cover.person_id != person.pk:
-            best = person.faces.active().order_by("-detection_score", "pk").first()
+            best = person.faces.active().best_first().first()
             Person.objects.filter(pk=person.pk).update(cover=best)
