@@ -13,7 +13,7 @@ from faceweb import queues
 from people import tasks as people_tasks
 from people.jobs import MAX_CRASHES, JobQuerySet, Status
 from people.models import Evaluation, Import, Photo
-from people.services import grouping, indexing, people_edits
+from people.services import grouping, indexing, judging, people_edits
 from search import tasks as search_tasks
 from search.models import Search
 from search.services import searches
@@ -25,8 +25,8 @@ def sweep(*, worker: str | None = None) -> None:
     """Put right what was left behind; safe to run at any time, by any number of workers.
 
     `worker` is the name of a worker that has just started: what it held in a former life is
-    returned at once, without waiting for the leases to run out, and the index is held against
-    the database.
+    returned at once, without waiting for the leases to run out, the index is held against the
+    database, and faces without a quality are judged.
     """
     for jobs in (Photo.objects.all(), Search.objects.all(), Evaluation.objects.all()):
         _return_abandoned(jobs, worker)
@@ -39,7 +39,7 @@ def sweep(*, worker: str | None = None) -> None:
     indexing.remove_files()
     if worker is not None:
         indexing.reconcile()
-        queues.send(people_tasks.refresh_guesses)
+        queues.send(people_tasks.judge_faces if judging.is_due() else people_tasks.refresh_guesses)
     elif grouping.is_due():
         queues.send(people_tasks.group_faces)
 

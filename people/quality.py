@@ -38,4 +38,4 @@ def probe_warning(quality: float | None, reasons: Iterable[str], width: float) -
     fault = faults(reasons, width)
     if not defines_person(quality):
         return f"This face is {fault or 'a poor picture'}: expect errors."
-    return f"This face is {fault}, which makes answers less certain." if fault else ""
+    return f"This face is {fault}: expect more errors than usual." if fault else ""

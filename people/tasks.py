@@ -96,6 +96,18 @@ def index_points() -> int:
     return indexing.points()
 
 
+@shared_task(name="people.judge_faces", queue="maintenance", **_RETRY)
+def judge_faces(after: int = 0) -> None:
+    """Judge the quality of a few faces that have none, then of the next few."""
+    from people.services import judging
+
+    last = judging.judge_faces(after=after)
+    if last is not None:
+        queues.send(judge_faces, last)
+    else:  # poor faces found no clusters and speak for nobody
+        queues.send(refresh_guesses)
+
+
 def enqueue_photos(photo_ids: Iterable[int]) -> None:
     queues.send_in_chunks(process_photos, photo_ids, PHOTOS_PER_TASK)
 

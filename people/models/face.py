@@ -3,7 +3,7 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from people.models.person import Person
 
@@ -19,6 +19,10 @@ class FaceQuerySet(models.QuerySet["Face"]):
     def searchable(self) -> Self:
         """Faces that search may show: real ones, of nobody or of a person who is not hidden."""
         return self.active().filter(Q(person=None) | Q(person__is_searchable=True))
+
+    def best_first(self) -> Self:
+        """The best pictures first; one not judged yet comes after those that were."""
+        return self.order_by(F("quality").desc(nulls_last=True), "-detection_score", "pk")
 
 
 class Face(models.Model):

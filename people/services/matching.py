@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from faceweb.recognition import embedders
 from faceweb.recognition.calibration import Thresholds
 from faceweb.recognition.geometry import prominence
+from faceweb.recognition.quality import defines_person
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Import, Photo
 from people.services import scoring
@@ -100,7 +101,8 @@ def decide_alone(*, photo: Photo, faces: Sequence[Face]) -> None:
     elif chosen is None:
         Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.UNDECIDED)
     else:
-        give_imported_name(photo=photo, face=faces[chosen], anchor=True)
+        face = faces[chosen]
+        give_imported_name(photo=photo, face=face, anchor=defines_person(face.quality))
 
 
 def prominence_of(photo: Photo, faces: Sequence[Face]) -> Float32:

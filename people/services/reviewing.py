@@ -84,7 +84,7 @@ def question(*, face_id: int | None = None) -> Question | None:
         suggestion=found,
         face=cutting(found.face),
         example=cutting(found.example),
-        others=list(others.order_by(F("quality").desc(nulls_last=True), "-detection_score")[:8]),
+        others=list(others.best_first()[:8]),
         likelihood=likelihood(strangers, found.confidence),
         chance=chance(strangers),
     )

@@ -39,7 +39,7 @@ def faces_changed(*, face_ids: Iterable[int], cluster_ids: Iterable[int | None])
     for clusters in in_chunks(sorted({pk for pk in cluster_ids if pk is not None})):
         Cluster.objects.filter(pk__in=clusters).update(size=count_of_faces("cluster"))
         strangers = Face.objects.filter(pk=OuterRef("cover")).exclude(cluster=OuterRef("pk"))
-        first = Face.objects.filter(cluster=OuterRef("pk")).order_by("-detection_score", "pk")
+        first = Face.objects.filter(cluster=OuterRef("pk")).best_first()
         without = Q(cover=None) | Exists(strangers)
         found = Cluster.objects.filter(pk__in=clusters).filter(without)
         Cluster.objects.filter(pk__in=list(found.values_list("pk", flat=True))).update(
@@ -48,6 +48,4 @@ def faces_changed(*, face_ids: Iterable[int], cluster_ids: Iterable[int | None])
 
 
 def _best_faces() -> QuerySet[Face]:
-    return Face.objects.filter(person=OuterRef("pk"), state=Face.State.ACTIVE).order_by(
-        "-detection_score", "pk"
-    )
+    return Face.objects.filter(person=OuterRef("pk"), state=Face.State.ACTIVE).best_first()

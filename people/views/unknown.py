@@ -113,9 +113,7 @@ def set_aside(request: HttpRequest, pk: int) -> HttpResponse:
 def _cluster(request: HttpRequest, pk: int, form: NameForm | None = None) -> HttpResponse:
     found = Cluster.objects.filter(pk=pk).first()
     members = Face.objects.unassigned().filter(cluster=pk).select_related("photo")
-    page = Paginator(members.order_by("-detection_score", "pk"), FACES_PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(members.best_first(), FACES_PER_PAGE).get_page(request.GET.get("page"))
     if found is None or not page.object_list:
         return _gone(request)
     context = {

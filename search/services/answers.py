@@ -29,8 +29,9 @@ class ShownCandidate:
     person: Person | None
     supporters: list[Face]
     compared: int | None
-    strangers: str
+    sure: str
     sureness: str
+    strangers: str
     chance: str
     agreement: str
 
@@ -156,8 +157,9 @@ def _candidate(
         person=face.person,
         supporters=[one for one in others if same and one.person_id == face.person_id],
         compared=compared,
-        strangers=words.amount(row.strangers),
+        sure=words.sure(row.confidence),
         sureness=words.sureness(row.confidence),
+        strangers=words.amount(row.strangers),
         chance=words.chance(row.strangers, search.gallery_size),
         agreement=words.agreement(row.support, compared) if same and row.verdict else "",
     )

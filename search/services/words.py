@@ -26,14 +26,24 @@ def sureness(confidence: float | None) -> str:
     return f"Faces this alike show the same person {share} where it could equally be two people."
 
 
+def sure(confidence: float | None) -> str:
+    """A confidence in percent. What rests on some thousand comparisons has no more places."""
+    if confidence is None:
+        return ""
+    if confidence > 0.999:
+        return "over 99.9 %"
+    return "under 0.1 %" if confidence < 0.001 else f"{confidence * 100:.1f} %"
+
+
 def chance(strangers: float | None, gallery_size: int | None) -> str:
     """How many strangers are this alike by chance among all the faces."""
     if strangers is None or not gallery_size:
         return ""
-    among = f"Among the {gallery_size:,} faces here" if gallery_size > 1 else "With one face here"
+    among = f"among the {gallery_size:,} faces here" if gallery_size > 1 else "with one face here"
     if strangers >= 0.95:
         number = "1 stranger is" if strangers < 1.5 else f"{round(strangers):,} strangers are"
-        return f"{among}, about {number} this alike by chance."
+        return f"But {among}, about {number} this alike by chance."
+    among = among[0].upper() + among[1:]
     met = 1 - math.exp(-strangers)
     if met < _RAREST:
         often = f"in fewer than {words.one_in(_RAREST)} searches"

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from django.core.files.storage import default_storage
 
 from faceweb import runtime
 from faceweb.recognition.embedders import SFACE
 from people.models import Person
-from people.services import deletion, indexing
+from people.services import deletion, indexing, scoring
+from search import files
 from search.models import Candidate, ProbeFace, Search
 from search.services import identification, ranking, searches
 from search.services.answers import answer_as_data
@@ -162,3 +164,118 @@ def test_among_possible_answers_names_come_first(index) -> None:
     named = make_face(person=make_person(), vector=near(PROBE, 0.39, towards=41))
     stranger = make_face(vector=near(PROBE, 0.2, towards=42))
     assert [one.face_id for one in identify()] == [named.pk, unnamed.pk, stranger.pk]
+
+
+def test_several_pictures_that_agree_outrank_one_that_is_a_little_more_alike(index) -> None:
+    ana, rui = make_person("Ana"), make_person("Rui")
+    best = make_face(person=ana, vector=near(PROBE, 0.6, towards=20))
+    for place, similarity in enumerate((0.58, 0.57)):
+        make_face(person=ana, vector=near(PROBE, similarity, towards=21 + place))
+    make_face(person=ana, vector=near(PROBE, 0.02, towards=24))  # a wrong member
+    rival = make_face(person=rui, vector=near(PROBE, 0.63, towards=30))
+    first, second = identify()
+    assert (first.face_id, second.face_id) == (best.pk, rival.pk)
+    assert first.similarity == pytest.approx(0.6, abs=1e-3)
+    assert first.score > second.score == pytest.approx(0.63, abs=1e-3)
+    assert (len(first.support), first.compared) == (3, 4)
+    assert first.support[0] == best.pk
+
+
+def test_a_poor_picture_does_not_speak_for_its_person(index) -> None:
+    ana = make_person("Ana")
+    make_face(person=ana, vector=near(PROBE, 0.8, towards=20), quality=0.3)
+    good = make_face(person=ana, vector=near(PROBE, 0.5, towards=21), quality=0.95)
+    unjudged = make_face(person=ana, vector=near(PROBE, 0.45, towards=22))
+    [found] = identify()
+    assert found.face_id == good.pk
+    assert found.support == (good.pk, unjudged.pk)
+    assert found.compared == 2
+
+
+def test_who_has_only_poor_pictures_is_found_by_those(index) -> None:
+    poor = make_face(person=make_person("Ana"), vector=near(PROBE, 0.8), quality=0.3)
+    assert [one.face_id for one in identify()] == [poor.pk]
+
+
+def test_confidence_and_strangers_come_from_the_calibration(index) -> None:
+    make_face(person=make_person("Ana"), vector=near(PROBE, 0.42))
+    indexing.drain()
+    scale = scoring.scale(SFACE.slug)
+    [found] = answer(size=1000).found
+    assert found.confidence == pytest.approx(scale.confidence(0.42), abs=0.01)
+    assert found.strangers == pytest.approx(scale.strangers(0.42, 1000), rel=0.05)
+
+
+def test_without_a_calibration_there_is_no_verdict_and_the_most_similar_comes_first(
+    index, monkeypatch
+) -> None:
+    ana, rui = make_person("Ana"), make_person("Rui")
+    for place in range(3):
+        make_face(person=ana, vector=near(PROBE, 0.6, towards=20 + place))
+    make_face(person=rui, vector=near(PROBE, 0.62, towards=30))
+    monkeypatch.setattr(scoring, "active_calibration", lambda spec: None)
+    found = identify()
+    assert [one.person_id for one in found] == [rui.pk, ana.pk]
+    assert {(one.verdict, one.confidence, one.strangers) for one in found} == {(None, None, None)}
+
+
+def test_the_margin_is_to_another_person_not_to_more_pictures_of_the_same(index) -> None:
+    ana = make_person("Ana")
+    make_face(person=ana, vector=near(PROBE, 0.8, towards=40))
+    make_face(vector=near(PROBE, 0.75, towards=40))  # nobody yet, but surely Ana
+    indexing.drain()
+    assert answer().margin is None
+    make_face(person=make_person("Rui"), vector=near(PROBE, 0.5, towards=60))
+    indexing.drain()
+    assert answer().margin == pytest.approx(0.3, abs=1e-2)
+    assert answer(top=1).margin == pytest.approx(0.3, abs=1e-2)
+
+
+def test_a_person_with_thousands_of_pictures_costs_no_more_queries(
+    index, django_assert_max_num_queries
+) -> None:
+    ana = make_person("Ana")
+    for place in range(40):
+        make_face(person=ana, vector=near(PROBE, 0.7, towards=20 + place))
+        make_face(person=make_person(), vector=near(PROBE, 0.3, towards=20 + place))
+    indexing.drain()
+    with django_assert_max_num_queries(6):
+        found = answer().found
+    assert found[0].person_id == ana.pk
+
+
+def test_a_probe_keeps_its_quality_and_its_answer_what_speaks_for_it(index) -> None:
+    obama = make_person("Barack Obama")
+    enrol("obama.jpg", obama)
+    enrol("obama3.jpg", obama)
+    enrol("biden.jpg", make_person("Joe Biden"))
+    data = answer_as_data(search=ask("obama2.jpg"), photo="p")
+    face, first = data["faces"][0], data["faces"][0]["candidates"][0]
+    assert face["quality"] > 0.9 and face["quality_reasons"] == [] and face["warning"] is None
+    assert face["margin"] > 0.1
+    assert first["confidence"] > 0.99 and first["strangers"] < 0.01 and first["support"] == 2
+    assert "LFW" in data["calibration"]["source"]
+    probe = ProbeFace.objects.get()
+    assert (probe.quality, probe.margin) == (pytest.approx(face["quality"]), pytest.approx(
+        face["margin"], abs=1e-4
+    ))  # fmt: skip
+
+
+def test_an_answer_without_a_calibration_says_so(index, monkeypatch) -> None:
+    enrol("obama.jpg", make_person("Barack Obama"))
+    monkeypatch.setattr(scoring, "active_calibration", lambda spec: None)
+    data = answer_as_data(search=ask("obama2.jpg"), photo="p")
+    face = data["faces"][0]
+    assert data["calibration"] is None
+    assert face["verdict"] is None
+    assert face["candidates"][0]["verdict"] is None
+    assert face["candidates"][0]["confidence"] is None
+
+
+def test_forgetting_a_search_takes_what_was_noted_for_it(index) -> None:
+    enrol("obama.jpg", make_person("Barack Obama"))
+    search = ask("obama2.jpg")
+    assert default_storage.exists(files.support(search.pk))
+    searches.delete_searches(searches=Search.objects.all())
+    indexing.remove_files()
+    assert not default_storage.exists(files.support(search.pk))

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
@@ -15,7 +16,7 @@ from people.problems import Refused, sentence
 from people.tasks import enqueue_removals
 from search import tasks
 from search.models import DEFAULT_TOP, MAX_TOP, Search
-from search.services import searches
+from search.services import searches, words
 from search.services.answers import answer_as_data
 
 # Enough to keep the worker busy, few enough to keep a running faceweb's own searches prompt.
@@ -87,12 +88,30 @@ class Command(BaseCommand):
     def _print(self, answer: dict[str, Any]) -> None:
         self.stdout.write(f"{answer['photo']}: {answer['error'] or answer['sentence']}.")
         for number, face in enumerate(answer["faces"], start=1):
-            self.stdout.write(f"  face {number}: {face['verdict']}")
+            self.stdout.write(f"  face {number}: {face['verdict'] or 'no verdict'}")
+            if face["warning"]:
+                self.stdout.write(f"    {face['warning']}")
             for one in face["candidates"]:
-                self.stdout.write(
-                    f"    {one['rank']:2}. {one['person'] or 'unnamed':30} "
-                    f"{one['similarity']:.3f}  {one['verdict']:8}  {one['photo']}"
-                )
+                self.stdout.write(f"    {_line(one)}")
+        if answer["faces"] and not answer["calibration"]:
+            self.stdout.write(
+                f"  There is no verdict: nothing tells yet what similarities by "
+                f"{answer['embedder']} are worth."
+            )
+
+
+def _line(one: dict[str, Any]) -> str:
+    """A candidate in one line; confidence and strangers only where they are known."""
+    columns = [
+        f"{one['rank']:2}. {one['person'] or 'unnamed':30}",
+        f"{one['similarity']:.3f}",
+        f"{one['verdict'] or 'no verdict':10}",
+    ]
+    if one["confidence"] is not None:
+        columns.append(f"confidence {words.sure(one['confidence']):>11}")
+        columns.append(f"strangers {words.amount(one['strangers']):>11}")
+        columns.append(f"pictures {one['support']}")
+    return "  ".join([*columns, one["photo"]])
 
 
 def _answer_inline(search: Search) -> None:
@@ -126,6 +145,8 @@ def _without_answer(path: Path, code: str, reason: str) -> dict[str, Any]:
         "photo": str(path),
         "error": reason or sentence(code),
         "gallery_size": None,
+        "embedder": settings.FACEWEB_EMBEDDER,
+        "calibration": None,
         "sentence": "",
         "faces": [],
     }
