@@ -1,4 +1,4 @@
-"""Where faces are in a photo."""
+"""Where faces are in a photo, and where they are when it is turned."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,3 +17,50 @@ def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
     area = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
     weights: Float32 = area * np.exp(-((off_centre / 0.5) ** 2))
     return weights
+
+
+def turned(points: Float32, turns: int, *, width: float, height: float) -> Float32:
+    """Points (..., 2) of a picture of that size, on the picture after quarter turns to the left.
+
+    Coordinates run along the edges of pixels: the bottom right corner is (width, height).
+    """
+    x, y = points[..., 0], points[..., 1]
+    x, y = ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[turns % 4]
+    return np.stack([x, y], axis=-1)
+
+
+def turned_boxes(boxes: Float32, turns: int, *, width: float, height: float) -> Float32:
+    """Boxes (n, 4) of a picture of that size, after quarter turns to the left."""
+    corners = turned(boxes.reshape(-1, 2, 2), turns, width=width, height=height)
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def overlaps(boxes: Float32, others: Float32) -> Float32:
+    """What each of the boxes (n, 4) has in common with each of the others (m, 4), as (n, m).
+
+    Intersection over union: 1 where they are the same, 0 where they do not touch.
+    """
+    shared = _shared(boxes, others)
+    share: Float32 = shared / np.maximum(
+        _areas(boxes)[:, None] + _areas(others)[None] - shared, 1e-9
+    )
+    return share
+
+
+def containment(boxes: Float32, others: Float32) -> Float32:
+    """How much of the smaller of two boxes the other one covers, 0 to 1, as (n, m)."""
+    smaller = np.minimum(_areas(boxes)[:, None], _areas(others)[None])
+    share: Float32 = _shared(boxes, others) / np.maximum(smaller, 1e-9)
+    return share
+
+
+def _shared(boxes: Float32, others: Float32) -> Float32:
+    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared: Float32 = (bottom_right - top_left).clip(0).prod(axis=2)
+    return shared
+
+
+def _areas(boxes: Float32) -> Float32:
+    areas: Float32 = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
+    return areas
