@@ -41,16 +41,15 @@ def overlaps(boxes: Float32, others: Float32) -> Float32:
     Intersection over union: 1 where they are the same, 0 where they do not touch.
     """
     shared = _shared(boxes, others)
-    share: Float32 = shared / np.maximum(
-        _areas(boxes)[:, None] + _areas(others)[None] - shared, 1e-9
-    )
+    together = _areas(boxes)[:, None] + _areas(others)[None] - shared
+    share: Float32 = shared / np.maximum(together, np.float32(1e-9))
     return share
 
 
 def containment(boxes: Float32, others: Float32) -> Float32:
     """How much of the smaller of two boxes the other one covers, 0 to 1, as (n, m)."""
     smaller = np.minimum(_areas(boxes)[:, None], _areas(others)[None])
-    share: Float32 = _shared(boxes, others) / np.maximum(smaller, 1e-9)
+    share: Float32 = _shared(boxes, others) / np.maximum(smaller, np.float32(1e-9))
     return share
 
 
