@@ -13,7 +13,7 @@ from faceweb import queues
 from people import tasks as people_tasks
 from people.jobs import MAX_CRASHES, JobQuerySet, Status
 from people.models import Import, Photo
-from people.services import indexing
+from people.services import indexing, people_edits
 from search import tasks as search_tasks
 from search.models import Search
 from search.services import searches
@@ -34,6 +34,7 @@ def sweep(*, worker: str | None = None) -> None:
     for batch in _unsettled_imports():
         queues.send(people_tasks.settle_import, batch.pk)
     searches.purge_expired()
+    people_edits.purge_deleted()
     indexing.drain()
     indexing.remove_files()
     if worker is not None:

@@ -14,6 +14,17 @@ _SENTENCES = {
     "too_many_files": "These are more files than can be uploaded at once.",
     "file_missing": "The stored file cannot be found any more. Delete this photo and upload it "
     "again.",
+    # with edits
+    "changed_meanwhile": "Someone changed this in the meantime, so nothing was changed now. Look "
+    "again at how it is.",
+    "nothing_to_do": "It is like that already, so nothing was changed.",
+    "cannot_undo": "This cannot be undone.",
+    "faces_gone": "These faces are not there any more.",
+    "not_a_face": "This was marked as not a face. Restore it first.",
+    "person_gone": "This person is deleted.",
+    "same_person": "This is one and the same person. Choose someone else.",
+    "no_name": "Write a name, or choose one from the list.",
+    "not_theirs": "This is not a face of this person.",
     # with the work
     "crashed_worker": "Looking at this picture stopped the worker twice, so it was set aside. "
     "Try another copy of it.",

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import OperationalError
 
 from faceweb import queues
+from people.models import Edit
 
 # Small enough that a search never waits long for a free thread, large enough for batches.
 PHOTOS_PER_TASK = 8
@@ -62,4 +63,12 @@ def enqueue_settling(batch_id: int) -> None:
 
 
 def enqueue_removals() -> None:
+    queues.send(drain_removals)
+
+
+def enqueue_after_edit(edit: Edit) -> None:
+    """What follows every edit of the history in the worker: views and commands call this once.
+
+    `edit.subjects` says which people and faces it was about.
+    """
     queues.send(drain_removals)

@@ -10,15 +10,15 @@ from people.models.person import Person
 
 class FaceQuerySet(models.QuerySet["Face"]):
     def active(self) -> Self:
-        return self.filter(state=Face.State.ACTIVE)
+        """Real faces, without those of people who wait for their deletion."""
+        return self.filter(state=Face.State.ACTIVE, person__deleted_at=None)
 
     def unassigned(self) -> Self:
-        return self.active().filter(person=None)
+        return self.filter(state=Face.State.ACTIVE, person=None)
 
     def searchable(self) -> Self:
         """Faces that search may show: real ones, of nobody or of a person who is not hidden."""
-        shown = Q(person__is_searchable=True, person__deleted_at=None)
-        return self.active().filter(Q(person=None) | shown)
+        return self.active().filter(Q(person=None) | Q(person__is_searchable=True))
 
 
 class Face(models.Model):

@@ -80,6 +80,10 @@ class Person(models.Model):
         return self.name
 
     def save(self, *args: object, **kwargs: object) -> None:
+        self.fill_keys()
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def fill_keys(self) -> None:
+        """Derive the keys from the names; whoever writes names without `save` must ask for it."""
         self.name_key = name_key(self.name)
         self.search_key = search_key(self.name, *self.aliases.splitlines())
-        super().save(*args, **kwargs)  # type: ignore[arg-type]

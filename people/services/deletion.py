@@ -7,11 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from people import files
-from people.models import Face, FaceEmbedding, FileRemoval, IndexRemoval, Person, Photo
-from people.services.naming import after_losing_faces
+from people.models import (
+    EditSubject,
+    Face,
+    FaceEmbedding,
+    FileRemoval,
+    IndexRemoval,
+    Person,
+    Photo,
+)
+from people.services import history, upkeep
 
 _BATCH = 500
 
@@ -52,26 +60,53 @@ def delete_photos(*, photos: QuerySet[Photo]) -> Receipt:
 def delete_person(*, person: Person, with_photos: bool) -> Receipt:
     """Delete a person with all faces; with their photos, those that show nobody else.
 
-    The other photos stay: they belong to the other people in them too.
+    The other photos stay: they belong to the other people in them too. Those who were merged
+    into the person go as well, and the history forgets all their names.
     """
     photos = photos_only_of(person=person) if with_photos else Photo.objects.none()
     with transaction.atomic():
         receipt = delete_photos(photos=photos)
-        rest = _delete_faces(Face.objects.filter(person=person), with_files=True)
-        # Photos that stay must not hand the name out again.
-        if person.import_key:
-            Photo.objects.filter(hint_key=person.import_key).update(
-                name_hint="", hint_key="", naming=Photo.Naming.NONE
-            )
+        family = merged_into(person=person)
+        rest = _delete_faces(Face.objects.filter(person__in=family), with_files=True)
+        # Photos that stay must not hand the name out again; later ones may be someone else's.
+        came = Q() if person.deleted_at is None else Q(created_at__lte=person.deleted_at)
+        Photo.objects.filter(came, hint_key__in=_import_keys(family)).update(
+            name_hint="", hint_key="", naming=Photo.Naming.NONE
+        )
+        history.forget_people(person_ids=family)
         person.delete()
     return Receipt(photos=receipt.photos, faces=receipt.faces + rest, people=1)
+
+
+def merged_into(*, person: Person) -> list[int]:
+    """The ids of a person and of everyone who was merged into them, however many steps ago."""
+    family, added = [person.pk], [person.pk]
+    while added:
+        rows = Person.everyone.filter(merged_into__in=added)
+        added = list(rows.values_list("pk", flat=True))
+        family += added
+    return family
 
 
 def photos_only_of(*, person: Person) -> QuerySet[Photo]:
     """Photos in which this person is the only one with a face."""
     own = Face.objects.filter(photo=OuterRef("pk"), person=person)
-    others = Face.objects.active().filter(photo=OuterRef("pk")).exclude(person=person)
-    return Photo.objects.filter(Exists(own), ~Exists(others))
+    # Not `active`: the faces of someone who waits for deletion may come back.
+    others = Face.objects.filter(photo=OuterRef("pk"), state=Face.State.ACTIVE)
+    return Photo.objects.filter(Exists(own), ~Exists(others.exclude(person=person)))
+
+
+def _import_keys(family: list[int]) -> set[str]:
+    """The names under which imports know these people, or knew them before their deletion."""
+    keys = set(Person.everyone.filter(pk__in=family).values_list("import_key", flat=True))
+    deleted = history.entries().filter(
+        kind="delete", subjects__kind=EditSubject.Kind.PERSON, subjects__subject_id__in=family
+    )
+    for changes in deleted.values_list("changes", flat=True):
+        for change in changes:
+            if change["model"] == "person" and change["id"] in family:
+                keys.add(change["before"].get("import_key"))
+    return {key for key in keys if key}
 
 
 def forget_faces(*, photos: list[Photo]) -> None:
@@ -92,7 +127,7 @@ def _delete_faces(faces: QuerySet[Face], *, with_files: bool) -> int:
     if with_files:
         _remove_files(faces.values_list("crop", flat=True))
     _, counts = faces.delete()
-    after_losing_faces(people)
+    upkeep.mend_covers(person_ids=people)
     return counts.get("people.Face", 0)
 
 

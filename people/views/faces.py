@@ -1,10 +1,16 @@
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from people import tasks
 from people.forms import NameForm
-from people.models import Face
-from people.services import naming
+from people.models import Edit, Face
+from people.problems import Refused
+from people.services import assigning
 from people.views.media import stored_file
 
 
@@ -23,11 +29,11 @@ def name(request: HttpRequest, pk: int) -> HttpResponse:
     form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
     htmx = request.htmx  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
-        naming.name_face(face=face, name=form.cleaned_data["name"])
+        edit = _done(request, assigning.assign, face, name=form.cleaned_data["name"])
         face.refresh_from_db()
         if not htmx:
             return redirect("photo", pk=face.photo_id)
-        return render(request, "people/_face_label.html", {"face": face})
+        return render(request, "people/_face_label.html", {"face": face, "edit": edit})
     if htmx and request.GET.get("cancel"):
         return render(request, "people/_face_label.html", {"face": face})
     template = "people/_face_name_form.html" if htmx else "people/face_name.html"
@@ -36,15 +42,28 @@ def name(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a face away from its person; it stays, unnamed."""
+    """Say that a face is not the person it is called; it stays, unnamed."""
     face = get_object_or_404(Face.objects.select_related("person"), pk=pk)
-    person_id = face.person_id
-    naming.unname_face(face=face)
+    person = face.person
+    edit = _done(request, assigning.reject, face, person=person) if person else None
     if request.htmx:  # type: ignore[attr-defined]
         if request.POST.get("from") == "person":
             return HttpResponse("")
         face.refresh_from_db()
-        return render(request, "people/_face_label.html", {"face": face})
-    if request.POST.get("from") == "person" and person_id:
-        return redirect("person", pk=person_id)
+        return render(request, "people/_face_label.html", {"face": face, "edit": edit})
+    if request.POST.get("from") == "person" and person:
+        return redirect("person", pk=person.pk)
     return redirect("photo", pk=face.photo_id)
+
+
+def _done(
+    request: HttpRequest, service: Callable[..., Edit], face: Face, **values: Any
+) -> Edit | None:
+    """Do one edit of a face; say what was done, or why not, on the next page."""
+    try:
+        edit = service(face_ids=[face.pk], user=request.user, **values)
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+        return None
+    tasks.enqueue_after_edit(edit)
+    return edit

@@ -7,7 +7,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from people import tasks
 from people.forms import NameForm, PersonDeleteForm, PersonFilterForm
 from people.models import Person
-from people.services import deletion, naming
+from people.problems import Refused
+from people.services import deletion, people_edits
 
 PER_PAGE = 60
 
@@ -43,10 +44,16 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(Person, pk=pk)
     form = NameForm(request.POST)
     if form.is_valid():
-        namesakes = naming.rename_person(person=person, name=form.cleaned_data["name"])
-        messages.success(request, f"The name is now “{person.name}”.")
-        if namesakes:
-            messages.warning(request, f"Someone else is called “{person.name}” too.")
+        name = form.cleaned_data["name"]
+        try:
+            edit = people_edits.rename(person=person, name=name, user=request.user)
+        except Refused as refusal:
+            messages.error(request, refusal.sentence)
+            return redirect("person", pk=pk)
+        tasks.enqueue_after_edit(edit)
+        messages.success(request, f"The name is now “{name}”.")
+        if people_edits.namesakes(name=name, besides=person):
+            messages.warning(request, f"Someone else is called “{name}” too.")
     else:
         messages.error(request, str(form.errors["name"][0]))
     return redirect("person", pk=pk)

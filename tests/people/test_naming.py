@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from faceweb.recognition.embedders import SFACE
-from people.models import Face, Person, Photo
-from people.services import matching, naming
+from people.models import Person, Photo
+from people.services import assigning, matching, naming, people_edits
 from tests.factories import direction, make_face, make_import, make_person, make_photo, near
 
 ANA = direction(1)
@@ -130,7 +130,7 @@ def test_settling_does_not_depend_on_the_order() -> None:
 @pytest.mark.django_db
 def test_a_rename_keeps_later_imports_with_the_person() -> None:
     person = naming.person_for_import("João Baião")
-    naming.rename_person(person=person, name="João M. Baião")
+    people_edits.rename(person=person, name="João M. Baião")
     assert naming.person_for_import("joão  baião") == person
 
 
@@ -148,14 +148,14 @@ def test_an_import_adopts_the_one_person_of_that_name() -> None:
 @pytest.mark.django_db
 def test_naming_by_hand_moves_the_face_and_mends_the_cover() -> None:
     first, second = make_face(), make_face()
-    ana = naming.name_face(face=first, name="Ana")
-    naming.name_face(face=second, name="ana")
+    assigning.assign(face_ids=[first.pk], name="Ana")
+    assigning.assign(face_ids=[second.pk], name="ana")
+    ana = Person.objects.get()
     assert ana.faces.count() == 2
-    rui = naming.name_face(face=Face.objects.get(pk=first.pk), name="Rui")
+    assigning.assign(face_ids=[first.pk], name="Rui")
     ana.refresh_from_db()
-    rui.refresh_from_db()
-    assert (ana.cover, rui.cover) == (second, first)
-    naming.unname_face(face=Face.objects.get(pk=second.pk))
+    assert (ana.cover, Person.objects.get(name="Rui").cover) == (second, first)
+    assigning.unassign(face_ids=[second.pk])
     ana.refresh_from_db()
     assert (ana.cover, ana.faces.count()) == (None, 0)
 
@@ -164,11 +164,23 @@ def test_naming_by_hand_moves_the_face_and_mends_the_cover() -> None:
 def test_deciding_by_hand_settles_the_photo() -> None:
     photo = pair(make_import(), ANA, STRANGER)
     decide(photo)
-    naming.name_face(face=photo.faces.first(), name="Ana Silva")
+    assigning.assign(face_ids=[photo.faces.first().pk], name="Ana Silva")
     assert naming_of(photo) == Photo.Naming.GIVEN
 
 
 @pytest.mark.django_db
-def test_renaming_counts_namesakes() -> None:
-    make_person("Ana")
-    assert naming.rename_person(person=make_person("Rui"), name="ANA") == 1
+def test_namesakes_are_found_by_name_and_alias() -> None:
+    ana = make_person("Ana")
+    xuxa = make_person("Maria", aliases="Xuxa\nÂNA")
+    make_person("Anabela")
+    assert people_edits.namesakes(name="ANA", besides=make_person("ana")) == [ana, xuxa]
+
+
+@pytest.mark.django_db
+def test_an_import_does_not_give_a_name_that_was_rejected() -> None:
+    photo = alone(make_import(), vector=ANA)
+    face = photo.faces.get()
+    assigning.reject(face_ids=[face.pk], person=make_person("Ana Silva"))
+    decide(photo)
+    face.refresh_from_db()
+    assert face.person is None and naming_of(photo) == Photo.Naming.UNDECIDED

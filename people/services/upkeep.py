@@ -1,0 +1,43 @@
+"""What must be right again after faces changed hands: covers, clusters and suggestions."""
+
+from collections.abc import Iterable
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from people.models import Cluster, Face, Person, Suggestion
+from people.models.counts import count_of_faces
+from people.services.changes import in_chunks
+
+
+def mend_covers(*, person_ids: Iterable[int | None]) -> None:
+    """Choose covers for people who have none or whose cover is no face of theirs any more."""
+    for chunk in in_chunks(sorted({pk for pk in person_ids if pk is not None})):
+        right = Face.objects.filter(
+            pk=OuterRef("cover"), person=OuterRef("pk"), state=Face.State.ACTIVE
+        )
+        wrong = Person.everyone.filter(pk__in=chunk).filter(Q(cover=None) | ~Exists(right))
+        Person.everyone.filter(pk__in=list(wrong.values_list("pk", flat=True))).update(
+            cover=Subquery(_best_faces().values("pk")[:1])
+        )
+
+
+def faces_changed(*, face_ids: Iterable[int], cluster_ids: Iterable[int | None]) -> None:
+    """Forget what was suggested for faces that have a person or are none; count clusters anew."""
+    settled = ~Q(face__person=None) | ~Q(face__state=Face.State.ACTIVE)
+    for chunk in in_chunks(sorted(face_ids)):
+        Suggestion.objects.filter(settled, face__in=chunk).delete()
+    for clusters in in_chunks(sorted({pk for pk in cluster_ids if pk is not None})):
+        Cluster.objects.filter(pk__in=clusters).update(size=count_of_faces("cluster"))
+        strangers = Face.objects.filter(pk=OuterRef("cover")).exclude(cluster=OuterRef("pk"))
+        first = Face.objects.filter(cluster=OuterRef("pk")).order_by("-detection_score", "pk")
+        without = Q(cover=None) | Exists(strangers)
+        found = Cluster.objects.filter(pk__in=clusters).filter(without)
+        Cluster.objects.filter(pk__in=list(found.values_list("pk", flat=True))).update(
+            cover=Subquery(first.values("pk")[:1])
+        )
+
+
+def _best_faces() -> QuerySet[Face]:
+    return Face.objects.filter(person=OuterRef("pk"), state=Face.State.ACTIVE).order_by(
+        "-detection_score", "pk"
+    )
