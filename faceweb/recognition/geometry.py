@@ -56,7 +56,8 @@ def containment(boxes: Float32, others: Float32) -> Float32:
 def _shared(boxes: Float32, others: Float32) -> Float32:
     top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
     bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared: Float32 = (bottom_right - top_left).clip(0).prod(axis=2)
+    sides: Float32 = np.maximum(bottom_right - top_left, np.float32(0))
+    shared: Float32 = sides.prod(axis=2)
     return shared
 
 
