@@ -268,8 +268,7 @@ def _written(faces: Mapping[int, Values], after: Values) -> list[Change]:
         after = {**after, "cluster": None}
     write("face", faces, after)
     changes = [updated("face", pk, row, after) for pk, row in faces.items()]
-    keep_up(changes=changes)
-    return changes
+    return changes + keep_up(changes=changes)
 
 
 def _unopposed(faces: Mapping[int, Values], person: Person) -> dict[int, Values]:

@@ -16,7 +16,7 @@ from people.models import (
     Person,
     Photo,
 )
-from people.services import history, upkeep
+from people.services import history, moving, upkeep
 
 _BATCH = 500
 
@@ -65,7 +65,7 @@ def delete_person(*, person: Person, with_photos: bool) -> Receipt:
     photos = photos_only_of(person=person) if with_photos else Photo.objects.none()
     with transaction.atomic():
         receipt = delete_photos(photos=photos)
-        family = merged_into(person=person)
+        family = moving.family(person=person)
         rest = _delete_faces(Face.objects.filter(person__in=family), with_files=True)
         # Photos that stay must not hand the name out again; later ones may be someone else's.
         came = Q() if person.deleted_at is None else Q(created_at__lte=person.deleted_at)
@@ -77,16 +77,6 @@ def delete_person(*, person: Person, with_photos: bool) -> Receipt:
         history.forget_people(person_ids=family)
         person.delete()
     return Receipt(photos=receipt.photos, faces=receipt.faces + rest, people=1)
-
-
-def merged_into(*, person: Person) -> list[int]:
-    """The ids of a person and of everyone who was merged into them, however many steps ago."""
-    family, added = [person.pk], [person.pk]
-    while added:
-        rows = Person.everyone.filter(merged_into__in=added)
-        added = list(rows.values_list("pk", flat=True))
-        family += added
-    return family
 
 
 def photos_only_of(*, person: Person) -> QuerySet[Photo]:

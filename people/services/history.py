@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 
 from people.models import Edit, EditSubject, Face, Person, Photo
 from people.problems import Refused
-from people.services import planning, undoing
+from people.services import moving, planning, undoing
 from people.services.changes import KEPT, Change, in_chunks
 
 KINDS = {
@@ -104,10 +104,7 @@ def of(
     """The entries about a person (and those merged into them), a face or a photo, newest first."""
     about = Q()
     if person is not None:
-        family = [
-            person.pk,
-            *Person.everyone.filter(merged_into=person).values_list("pk", flat=True),
-        ]
+        family = moving.family(person=person)
         about |= Q(kind=EditSubject.Kind.PERSON, subject_id__in=family)
     if face is not None:
         about |= Q(kind=EditSubject.Kind.FACE, subject_id=face.pk)
@@ -140,7 +137,7 @@ def undo(*, edit: Edit, user: Any = None, reason: str = "") -> Edit:
             user=user,
             reason=reason,
             changes=changes,
-            people=_subjects(locked, EditSubject.Kind.PERSON),
+            people=_subjects(locked, EditSubject.Kind.PERSON) | undoing.owners(changes=changes),
             faces=_subjects(locked, EditSubject.Kind.FACE),
             photos=_subjects(locked, EditSubject.Kind.PHOTO),
             undoes=locked,

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from people.models import Face, Person, PersonPair, Rejection, Suggestion
 from people.services.changes import (
     CHUNK,
@@ -15,10 +17,27 @@ from people.services.changes import (
 )
 
 
+def family(*, person: Person) -> list[int]:
+    """The ids of a person and of everyone who was merged into them, however many steps ago."""
+    found, added = [person.pk], [person.pk]
+    while added:
+        rows = Person.everyone.filter(merged_into__in=added)
+        added = list(rows.values_list("pk", flat=True))
+        found += added
+    return found
+
+
+def forget_guesses(*, person_ids: list[int]) -> None:
+    """Drop what was only guessed about people: suggestions, and pairs that nobody dismissed."""
+    Suggestion.objects.filter(person__in=person_ids).delete()
+    pairs = PersonPair.objects.filter(Q(person__in=person_ids) | Q(other__in=person_ids))
+    pairs.filter(dismissed_at=None).delete()
+
+
 def take_over(*, into: Person, others: Iterable[int]) -> list[Change]:
     """Give everything that hangs on the `others` to `into`; return what was changed."""
     ids = sorted(others)
-    Suggestion.objects.filter(person__in=ids).delete()
+    forget_guesses(person_ids=ids)
     return [*_faces(into, ids), *_rejections(into, ids), *_pairs(ids)]
 
 
@@ -58,10 +77,8 @@ def _rejections(into: Person, others: list[int]) -> list[Change]:
 
 
 def _pairs(others: list[int]) -> list[Change]:
-    """Pairs of people who looked alike go; those that someone dismissed can come back."""
-    pairs = PersonPair.objects.filter(person__in=others) | PersonPair.objects.filter(
-        other__in=others
-    )
-    dismissed = values_of("pair", pairs.exclude(dismissed_at=None).values_list("pk", flat=True))
+    """Pairs that someone dismissed go too, but can come back."""
+    pairs = PersonPair.objects.filter(Q(person__in=others) | Q(other__in=others))
+    dismissed = values_of("pair", pairs.values_list("pk", flat=True))
     pairs.delete()
     return [gone("pair", pk, row) for pk, row in dismissed.items()]

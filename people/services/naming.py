@@ -15,8 +15,10 @@ def person_for_import(name: str) -> Person:
     known = Person.everyone.filter(import_key=key).first()
     while known is not None and known.merged_into is not None:
         known = known.merged_into
-    if known is not None:
+    if known is not None and known.deleted_at is None:
         return known
+    if known is not None:  # deleted, and still in the time in which that can be undone
+        Person.everyone.filter(import_key=key).update(import_key=None)
     namesakes = list(Person.objects.named(name).filter(import_key=None)[:2])
     if len(namesakes) == 1:
         Person.objects.filter(pk=namesakes[0].pk, import_key=None).update(import_key=key)

@@ -62,7 +62,7 @@ def merge(
         summary = f"Merged {_list(rest)} into {mention(target)}"
         write_people(changes=changes)
         moved = moving.take_over(into=target, others=other_ids)
-        keep_up(changes=[*changes, *moved])
+        moved += keep_up(changes=[*changes, *moved])
         faces = [change["id"] for change in moved if change["model"] == "face"]
         return history.record(
             kind="merge",
@@ -200,7 +200,7 @@ def delete_later(
     """
     with transaction.atomic():
         found = _one(person, revision)
-        family = values_of("person", deletion.merged_into(person=found))
+        family = values_of("person", moving.family(person=found))
         after = {"deleted_at": timezone.now().isoformat(), "import_key": None}
         changes = [updated("person", found.pk, family.pop(found.pk), after)]
         changes += [
@@ -209,6 +209,7 @@ def delete_later(
             if row["import_key"]
         ]
         write_people(changes=changes)
+        moving.forget_guesses(person_ids=[found.pk])
         return history.record(
             kind="delete", summary=f"Deleted {mention(found)}", user=user, reason=reason,
             changes=changes, people=[found.pk, *family],
@@ -217,15 +218,18 @@ def delete_later(
 
 def delete_now(*, person: Person, with_photos: bool = False, user: Any = None) -> deletion.Receipt:
     """Delete a person for good. What is left in the history is that it was done, and by whom."""
+    pk = person.pk  # which the row loses when it goes
     with transaction.atomic():
         receipt = deletion.delete_person(person=person, with_photos=with_photos)
+        if not receipt.faces:
+            return receipt
         photos = f" and {receipt.photos:,} photos" if receipt.photos else ""
         history.record(
             kind="purge",
-            summary=f"Deleted {{person:{person.pk}}} for good, with "
+            summary=f"Deleted {{person:{pk}}} for good, with "
             f"{faces_in_words(receipt.faces)}{photos}",
             user=user,
-            people=[person.pk],
+            people=[pk],
         )
     return receipt
 

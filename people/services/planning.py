@@ -9,11 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from people.models import Cluster, Edit, EditSubject, Face, Person
-from people.services.changes import KEPT, Change, Kept, Values, in_chunks, points_to, values_of
+from people.services.changes import (
+    KEPT,
+    Change,
+    Kept,
+    Values,
+    in_chunks,
+    points_to,
+    updated,
+    values_of,
+)
 
 UNDONE = "It is undone already."
 GONE = "What it is about is not there any more."
@@ -24,7 +33,8 @@ PERSON_DELETED = "The person it is about is deleted. Undo that first."
 # The reason that is given when rows stay for several reasons: the most telling first.
 _TELLING = (CHANGED, PERSON_DELETED, PERSON_GONE, GONE, SAME)
 
-# Edits that change the row of one person; edits that no other has to wait for.
+# Edits that give faces to people, that change the row of one person, that no other waits for.
+_MOVING = ("assign", "split")
 _OF_ONE_PERSON = ("rename", "hide", "cover", "details")
 _HARMLESS = ("apart", "purge", "undo", *_OF_ONE_PERSON)
 
@@ -34,6 +44,8 @@ class Plan:
     """What an undo would do: changes from what is now, in the order of the edit's own."""
 
     steps: list[Change] = field(default_factory=list)
+    # The ids of people whom the edit had made: they go only if nobody has use for them by now.
+    made: set[int] = field(default_factory=set)
     faces_left: int = 0
     problem: str = ""
 
@@ -51,7 +63,7 @@ def plan(*, edits: Sequence[Edit], lock: bool = False) -> dict[int, Plan]:
     undone = set(Edit.objects.filter(undoes__in=ids).values_list("undoes", flat=True))
     rows = _Rows([c for pk, own in changes.items() if pk not in undone for c in own], lock)
     plans = {
-        pk: Plan(problem=UNDONE) if pk in undone else _Planner(rows).plan(own)
+        pk: Plan(problem=UNDONE) if pk in undone else _Planner(rows, pk).plan(own)
         for pk, own in changes.items()
     }
     blocked = [edit for edit in edits if plans[edit.pk].problem == CHANGED]
@@ -63,7 +75,7 @@ def plan(*, edits: Sequence[Edit], lock: bool = False) -> dict[int, Plan]:
 class _Rows:
     """The rows that some changes are about, and those that they point to, as they are now."""
 
-    def __init__(self, changes: Iterable[Change], lock: bool) -> None:
+    def __init__(self, changes: list[Change], lock: bool) -> None:
         ids: dict[str, set[int]] = {name: set() for name in KEPT}
         pointed: dict[Any, set[int]] = {Person: set(), Face: set(), Cluster: set()}
         keys = set()
@@ -76,23 +88,43 @@ class _Rows:
                         pointed[model].add(value)
                 keys.add(values.get("import_key"))
         ids["person"] |= pointed[Person]
-        self.values = {name: values_of(name, ids[name], lock=lock) for name in KEPT if ids[name]}
-        self._follow_merges(lock)
+        # People before faces, as in every edit, so that two edits never wait for each other.
+        self.values = {"person": _with_targets(ids.pop("person"), lock=lock)}
+        for name, wanted in ids.items():
+            self.values[name] = values_of(name, wanted, lock=lock) if wanted else {}
+        self.moved = self._moved(changes)
         self.there = {model: _existing(model, pointed[model]) for model in (Face, Cluster)}
         owners = Person.everyone.filter(import_key__in=keys - {None})
         self.key_owners = dict(owners.values_list("import_key", "pk"))
 
-    def _follow_merges(self, lock: bool) -> None:
-        people = self.values.setdefault("person", {})
-        while more := {row["merged_into"] for row in people.values()} - {None} - set(people):
-            people |= values_of("person", more, lock=lock)
+    def _moved(self, changes: list[Change]) -> dict[int, int]:
+        """For faces with other people than some edit gave them to: the last edit that did that.
+
+        Where it is later than the edit, the face did not merely go along with its person.
+        """
+        faces = set()
+        for change in changes:
+            if change["model"] == "face" and (face := self.values["face"].get(change["id"])):
+                person = (change["after"] or {}).get("person")
+                owner = self.values["person"].get(person) if person else None
+                if owner and owner["merged_into"] and face["person"] != person:
+                    faces.add(change["id"])
+        moving = Q(edit__kind__in=_MOVING) | Q(edit__undoes__undoes__kind__in=_MOVING)
+        found: dict[int, int] = {}
+        for chunk in in_chunks(sorted(faces)):
+            subjects = EditSubject.objects.filter(
+                moving, kind=EditSubject.Kind.FACE, subject_id__in=chunk, edit__undone_by=None
+            )
+            found |= dict(subjects.values_list("subject_id").annotate(Max("edit")).order_by())
+        return found
 
 
 class _Planner:
     """Plans the undo of one edit; what it does to people counts for the rows behind them."""
 
-    def __init__(self, rows: _Rows) -> None:
+    def __init__(self, rows: _Rows, edit_id: int) -> None:
         self.rows = rows
+        self.edit_id = edit_id
         self.people = dict(rows.values["person"])
 
     def plan(self, changes: list[Change]) -> Plan:
@@ -110,7 +142,8 @@ class _Planner:
         stay = [c for c, one in pairs if c["model"] == "face" and isinstance(one, str)]
         same = sum(c["model"] == "face" and one == SAME for c, one in pairs)
         steps = [one for one in found if not isinstance(one, str)]
-        return Plan(steps=steps, faces_left=len(stay) - same)
+        made = {c["id"] for c in changes if c["model"] == "person" and c["before"] is None}
+        return Plan(steps=steps, made=made, faces_left=len(stay) - same)
 
     def _turned_back(self, change: Change) -> Change | str:
         """The change that turns this one back, or the reason why it stays."""
@@ -120,11 +153,13 @@ class _Planner:
         if after is not None:
             if current is None:
                 return GONE
-            if not self._holds(name, after, current):
+            if not self._holds(name, pk, after, current):
                 return CHANGED
         elif current is not None:
             return CHANGED
         if before is None:
+            if name == "person" and current is not None:
+                return _retired(pk, current)
             return {"model": name, "id": pk, "before": current, "after": None}
         values = self._possible(name, pk, before)
         if isinstance(values, str):
@@ -136,13 +171,14 @@ class _Planner:
             self.people[pk] = {**dict.fromkeys(kept.fields), **(current or {}), **values}
         return {"model": name, "id": pk, "before": was, "after": values}
 
-    def _holds(self, name: str, after: Values, current: Values) -> bool:
+    def _holds(self, name: str, pk: int, after: Values, current: Values) -> bool:
         """Whether a row still is as an edit left it."""
         kept = KEPT[name]
+        along = name != "face" or self.rows.moved.get(pk, 0) <= self.edit_id
         compared = [each for each in after if each not in kept.loose] or list(after)
         return all(
             current[each] == after[each]
-            or (self._is_person(kept, each) and current[each] == self._now(after[each]))
+            or (along and self._is_person(kept, each) and current[each] == self._now(after[each]))
             for each in compared
         )
 
@@ -186,6 +222,20 @@ class _Planner:
 
     def _is_person(self, kept: Kept, name: str) -> bool:
         return points_to(kept, name) is Person
+
+
+def _retired(pk: int, current: Values) -> Change:
+    """Whoever was made by an edit waits for deletion, as if deleted: their name is forgotten."""
+    after = {"deleted_at": timezone.now().isoformat(), "import_key": None}
+    return updated("person", pk, current, after)
+
+
+def _with_targets(ids: Iterable[int], *, lock: bool) -> dict[int, Values]:
+    """People with those whom they were merged into, however many steps ago."""
+    people = values_of("person", ids, lock=lock)
+    while more := {row["merged_into"] for row in people.values()} - {None} - set(people):
+        people |= values_of("person", more, lock=lock)
+    return people
 
 
 def _existing(model: Any, ids: Iterable[int]) -> set[int]:

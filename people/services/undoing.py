@@ -22,26 +22,28 @@ from people.services.planning import Plan
 
 def apply(*, plan: Plan) -> list[Change]:
     """Do what was planned, within the transaction that planned it; return what was changed."""
-    refused: set[int] = set()
     people = [step for step in plan.steps if step["model"] == "person"]
-    _insert([step for step in people if step["before"] is None])
-    write_people(changes=[step for step in people if step["before"] and step["after"]])
+    write_people(changes=[step for step in people if step["id"] not in plan.made])
+    refused: set[int] = set()
     for name in [name for name in KEPT if name != "person"]:
         own = [step for step in plan.steps if step["model"] == name]
         _update(name, [step for step in own if step["before"] and step["after"]])
         _delete(name, [step["id"] for step in own if step["after"] is None])
-        refused |= _insert([step for step in own if step["before"] is None])
-    refused |= _delete_empty([step for step in people if step["after"] is None])
-    done = [step for n, step in enumerate(plan.steps) if id(step) not in refused]
+        refused |= _insert(name, [step for step in own if step["before"] is None])
+    used = _used(plan.made)
+    write_people(changes=[s for s in people if s["id"] in plan.made and s["id"] not in used])
+    refused |= {id(step) for step in people if step["id"] in used}
+    done = [step for step in plan.steps if id(step) not in refused]
     done += _carry_along(people)
-    keep_up(changes=done)
-    return done
+    return done + keep_up(changes=done)
 
 
 def write_people(*, changes: Iterable[Change]) -> None:
     """Write the `after` of changes of people, with the keys that follow from their names."""
     kept = KEPT["person"]
-    values = {change["id"]: change["after"] for change in changes}
+    values: dict[int, Values] = {}
+    for change in changes:
+        values.setdefault(change["id"], {}).update(change["after"])
     people = Person.everyone.in_bulk(list(values))
     fields: set[str] = {"name_key", "search_key", "revision"}
     for pk, person in people.items():
@@ -54,21 +56,28 @@ def write_people(*, changes: Iterable[Change]) -> None:
         Person.everyone.bulk_update(people.values(), sorted(fields), batch_size=CHUNK)
 
 
-def keep_up(*, changes: Iterable[Change]) -> None:
-    """Put right what depends on changed rows: covers, clusters, suggestions."""
-    people: set[Any] = set()
-    faces: set[int] = set()
-    clusters: set[Any] = set()
-    for change in changes:
-        both: tuple[Values, ...] = (change["before"] or {}, change["after"] or {})
-        if change["model"] == "person":
-            people.add(change["id"])
-        elif change["model"] == "face":
-            faces.add(change["id"])
-            people |= {values.get("person") for values in both}
-            clusters |= {values.get("cluster") for values in both}
-    upkeep.mend_covers(person_ids=people)
-    upkeep.faces_changed(face_ids=faces, cluster_ids=clusters)
+def keep_up(*, changes: list[Change]) -> list[Change]:
+    """Put right what depends on changed rows: covers, clusters, suggestions.
+
+    Returns the changes of covers that their people lost by it.
+    """
+    faces = [change for change in changes if change["model"] == "face"]
+    people = {change["id"] for change in changes if change["model"] == "person"}
+    upkeep.faces_changed(
+        face_ids=[change["id"] for change in faces], cluster_ids=_values(faces, "cluster")
+    )
+    return upkeep.mend_covers(person_ids=people | owners(changes=changes))
+
+
+def owners(*, changes: list[Change]) -> set[int]:
+    """The ids of the people from whom, or to whom, faces went."""
+    return _values([change for change in changes if change["model"] == "face"], "person")
+
+
+def _values(changes: list[Change], field: str) -> set[int]:
+    """Every value that a field had before or has after some changes, without none."""
+    both = [(change["before"] or {}, change["after"] or {}) for change in changes]
+    return {values[field] for pair in both for values in pair if values.get(field) is not None}
 
 
 def _update(name: str, steps: list[Change]) -> None:
@@ -80,27 +89,19 @@ def _update(name: str, steps: list[Change]) -> None:
         write(name, ids, dict(values))
 
 
-def _insert(steps: list[Change]) -> set[int]:
+def _insert(name: str, steps: list[Change]) -> set[int]:
     """Make rows again under their old ids; return the steps whose row is there in another form."""
-    refused: set[int] = set()
-    for name in {step["model"] for step in steps}:
-        kept, own = KEPT[name], [step for step in steps if step["model"] == name]
-        rows = []
-        for step in own:
-            values = {
-                attribute(kept, field): real_value(kept, field, value)
-                for field, value in step["after"].items()
-            }
-            rows.append(kept.model(pk=step["id"], **values))
-        for row in rows:
-            if isinstance(row, Person):
-                row.fill_keys()
-        manager(kept).bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
-        there: set[int] = set()
-        for chunk in in_chunks([step["id"] for step in own]):
-            there.update(manager(kept).filter(pk__in=chunk).values_list("pk", flat=True))
-        refused |= {id(step) for step in own if step["id"] not in there}
-    return refused
+    kept = KEPT[name]
+    rows = []
+    for step in steps:
+        values = step["after"].items()
+        real = {attribute(kept, field): real_value(kept, field, value) for field, value in values}
+        rows.append(kept.model(pk=step["id"], **real))
+    manager(kept).bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
+    there: set[int] = set()
+    for chunk in in_chunks([step["id"] for step in steps]):
+        there.update(manager(kept).filter(pk__in=chunk).values_list("pk", flat=True))
+    return {id(step) for step in steps if step["id"] not in there}
 
 
 def _delete(name: str, ids: list[int]) -> None:
@@ -108,16 +109,13 @@ def _delete(name: str, ids: list[int]) -> None:
         manager(KEPT[name]).filter(pk__in=chunk).delete()
 
 
-def _delete_empty(steps: list[Change]) -> set[int]:
-    """Delete people whom an edit had made, unless someone has use for them by now."""
-    ids = [step["id"] for step in steps]
-    used = {
-        *Face.objects.filter(person__in=ids).values_list("person_id", flat=True),
-        *Rejection.objects.filter(person__in=ids).values_list("person_id", flat=True),
-        *Person.everyone.filter(merged_into__in=ids).values_list("merged_into_id", flat=True),
+def _used(people: set[int]) -> set[int]:
+    """Those people whom a face, a rejection or someone merged into them still needs."""
+    return {
+        *Face.objects.filter(person__in=people).values_list("person_id", flat=True),
+        *Rejection.objects.filter(person__in=people).values_list("person_id", flat=True),
+        *Person.everyone.filter(merged_into__in=people).values_list("merged_into_id", flat=True),
     }
-    _delete("person", [pk for pk in ids if pk not in used])
-    return {id(step) for step in steps if step["id"] in used}
 
 
 def _carry_along(people: list[Change]) -> list[Change]:

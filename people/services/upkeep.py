@@ -6,19 +6,29 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from people.models import Cluster, Face, Person, Suggestion
 from people.models.counts import count_of_faces
-from people.services.changes import in_chunks
+from people.services.changes import Change, in_chunks, updated
 
 
-def mend_covers(*, person_ids: Iterable[int | None]) -> None:
-    """Choose covers for people who have none or whose cover is no face of theirs any more."""
-    for chunk in in_chunks(sorted({pk for pk in person_ids if pk is not None})):
+def mend_covers(*, person_ids: Iterable[int]) -> list[Change]:
+    """Choose covers for people who have none or whose cover is no face of theirs any more.
+
+    Returns the changes of those who had another cover before.
+    """
+    changes: list[Change] = []
+    for chunk in in_chunks(sorted(set(person_ids))):
         right = Face.objects.filter(
             pk=OuterRef("cover"), person=OuterRef("pk"), state=Face.State.ACTIVE
         )
         wrong = Person.everyone.filter(pk__in=chunk).filter(Q(cover=None) | ~Exists(right))
-        Person.everyone.filter(pk__in=list(wrong.values_list("pk", flat=True))).update(
-            cover=Subquery(_best_faces().values("pk")[:1])
-        )
+        before = dict(wrong.values_list("pk", "cover_id"))
+        people = Person.everyone.filter(pk__in=before)
+        people.update(cover=Subquery(_best_faces().values("pk")[:1]))
+        lost = people.filter(pk__in=[pk for pk, cover in before.items() if cover is not None])
+        changes += [
+            updated("person", pk, {"cover": before[pk]}, {"cover": cover})
+            for pk, cover in lost.values_list("pk", "cover_id")
+        ]
+    return changes
 
 
 def faces_changed(*, face_ids: Iterable[int], cluster_ids: Iterable[int | None]) -> None:
