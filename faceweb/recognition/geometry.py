@@ -42,25 +42,20 @@ def overlaps(boxes: Float32, others: Float32) -> Float32:
     """
     shared = _shared(boxes, others)
     together = _areas(boxes)[:, None] + _areas(others)[None] - shared
-    share: Float32 = shared / np.maximum(together, np.float32(1e-9))
-    return share
+    return np.asarray(shared / np.maximum(together, 1e-9), np.float32)
 
 
 def containment(boxes: Float32, others: Float32) -> Float32:
     """How much of the smaller of two boxes the other one covers, 0 to 1, as (n, m)."""
     smaller = np.minimum(_areas(boxes)[:, None], _areas(others)[None])
-    share: Float32 = _shared(boxes, others) / np.maximum(smaller, np.float32(1e-9))
-    return share
+    return np.asarray(_shared(boxes, others) / np.maximum(smaller, 1e-9), np.float32)
 
 
 def _shared(boxes: Float32, others: Float32) -> Float32:
     top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
     bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    sides: Float32 = np.maximum(bottom_right - top_left, np.float32(0))
-    shared: Float32 = sides.prod(axis=2)
-    return shared
+    return np.asarray((bottom_right - top_left).clip(0).prod(axis=2), np.float32)
 
 
 def _areas(boxes: Float32) -> Float32:
-    areas: Float32 = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
-    return areas
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1), np.float32)

@@ -16,7 +16,7 @@ from people.models import (
     Person,
     Photo,
 )
-from people.services import history, moving, upkeep
+from people.services import history, leftovers, moving, regions, upkeep
 
 _BATCH = 500
 
@@ -73,7 +73,8 @@ def delete_person(*, person: Person, with_photos: bool) -> Receipt:
         Photo.objects.filter(came, hint_key__in=keys).update(
             name_hint="", hint_key="", naming=Photo.Naming.NONE
         )
-        regions.forget(photos=Photo.objects.filter(came), keys=keys)
+        names = Person.everyone.filter(pk__in=family).values_list("name_key", flat=True)
+        regions.forget(photos=Photo.objects.filter(came), keys=keys | set(names))
         history.forget_people(person_ids=family)
         person.delete()
     return Receipt(photos=receipt.photos, faces=receipt.faces + rest, people=1)
