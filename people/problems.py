@@ -25,6 +25,11 @@ _SENTENCES = {
     "same_person": "This is one and the same person. Choose someone else.",
     "no_name": "Write a name, or choose one from the list.",
     "not_theirs": "This is not a face of this person.",
+    # with photos and boxes
+    "photo_busy": "This photo is being looked at just now. Try again in a moment.",
+    "no_box": "A box needs four numbers: left, top, right and bottom, in pixels of the photo.",
+    "box_too_small": "This box is too small, or outside the photo. Draw it a little larger.",
+    "face_there": "There is a face in this place already. Correct its box instead.",
     # with the work
     "crashed_worker": "Looking at this picture stopped the worker twice, so it was set aside. "
     "Try another copy of it.",

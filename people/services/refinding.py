@@ -25,9 +25,6 @@ Pixels = NDArray[np.uint8]
 _OVERLAP = 0.4
 _CONTAINMENT, _OVERLAP_IF_CONTAINED = 0.7, 0.2
 
-# Names that faceweb gave by itself, and would give again.
-_BY_ITSELF = ("", Face.AssignedBy.IMPORT, Face.AssignedBy.AUTOMATIC)
-
 
 @dataclass(eq=False)
 class Plan:
@@ -111,21 +108,17 @@ def same_faces(known: Float32, found: Float32) -> dict[int, int]:
 
 
 def has_a_word(face: Face) -> bool:
-    """Whether a person said anything of a face that must not be lost with it."""
-    return (
-        face.origin == Face.Origin.DRAWN
-        or face.state != Face.State.ACTIVE
-        or (face.person_id is not None and face.assigned_by not in _BY_ITSELF)
-    )
+    """Whether a face has a name, or was drawn or hidden: that must not be lost with it."""
+    hidden = face.state != Face.State.ACTIVE
+    return hidden or face.origin == Face.Origin.DRAWN or face.person_id is not None
 
 
 def _settle_regions(outcome: Plan, pipeline: Pipeline) -> None:
     """Say which of the named regions of the file are which faces; draw the others."""
-    photo = outcome.photo
-    if not photo.regions:
+    if not regions.undecided(outcome.photo):
         return
     outcome.settled = regions.settle(
-        wanted=photo.regions,
+        photo=outcome.photo,
         boxes=np.concatenate(
             [
                 _found_boxes([found for _, found in outcome.renewed]),
@@ -133,7 +126,6 @@ def _settle_regions(outcome: Plan, pipeline: Pipeline) -> None:
                 _found_boxes(outcome.new),
             ]
         ),
-        turns=photo.turns,
         width=outcome.image.width,
         height=outcome.image.height,
     )

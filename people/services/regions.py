@@ -1,12 +1,12 @@
 """Names that a photo's file has for places in it: read on import, given to faces when looked at.
 
-`Photo.regions` holds those that are not settled yet, as {"name", "box"}: x1, y1, x2, y2 as
-shares of the upright photo before anyone turned it. What is settled leaves the list, so that a
-name which a person takes away later does not come back.
+`Photo.regions` holds them as {"name", "box"}: x1, y1, x2, y2 as shares of the upright photo before
+anyone turned it. Once settled they say so ("settled": true), so that a name which a person takes
+away later does not come back, however often the photo is looked at or imported.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -37,13 +37,13 @@ class Settled:
     """What was decided of a photo's regions.
 
     `named`: names, each with the index of its box. `missing` (n, 4): boxes in pixels of the
-    photo where no face was found, and `missing_names`. `left`: regions that stay undecided.
+    photo where no face was found, and `missing_names`. `regions`: all of them, as they are now.
     """
 
     named: list[tuple[str, int]] = field(default_factory=list)
     missing: Float32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     missing_names: list[str] = field(default_factory=list)
-    left: list[dict[str, Any]] = field(default_factory=list)
+    regions: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read(*, file: BinaryIO, sidecar: bytes = b"") -> list[dict[str, Any]]:
@@ -56,33 +56,36 @@ def read(*, file: BinaryIO, sidecar: bytes = b"") -> list[dict[str, Any]]:
     return [{"name": region.name, "box": list(region.box)} for region in found]
 
 
-def settle(
-    *, wanted: Sequence[dict[str, Any]], boxes: Float32, turns: int, width: int, height: int
-) -> Settled:
+def undecided(photo: Photo) -> list[dict[str, Any]]:
+    """The regions of a photo that are not settled."""
+    return [region for region in photo.regions if not region.get("settled")]
+
+
+def settle(*, photo: Photo, boxes: Float32, width: int, height: int) -> Settled:
     """Say which region is which of the boxes (n, 4), in pixels of the photo of that size.
 
     A name is given only where one region and one box belong to each other and to none else.
     """
-    places = _places(wanted, turns, width, height)
+    wanted = undecided(photo)
+    places = _places(wanted, photo.turns, width, height)
     shares = overlaps(places, boxes)
-    near = (shares >= _OVERLAP) | (
-        _middles_inside(places, boxes) & _middles_inside(boxes, places).T
-    )
-    shares = np.where(near, np.maximum(shares, 1e-6), 0)
-    named, left = [], []
-    missing = np.zeros(len(wanted), bool)
+    around = _middles_inside(places, boxes) & _middles_inside(boxes, places).T
+    shares = np.where((shares >= _OVERLAP) | around, np.maximum(shares, 1e-6), 0)
+    outcome = Settled(regions=[region for region in photo.regions if region.get("settled")])
+    missing = []
     for number, region in enumerate(wanted):
-        best = shares[number].max(initial=0)
-        if best == 0:
-            missing[number] = True
-            continue
-        face = int(shares[number].argmax())
-        if _is_alone(shares[number], face) and _is_alone(shares[:, face], number):
-            named.append((str(region["name"]), face))
+        name = str(region["name"])
+        if shares[number].max(initial=0) == 0:
+            missing.append(number)
+            outcome.missing_names.append(name)
         else:
-            left.append(region)
-    names = [str(region["name"]) for region, gone in zip(wanted, missing, strict=True) if gone]
-    return Settled(named, places[missing], names, left)
+            face = int(shares[number].argmax())
+            if not (_is_alone(shares[number], face) and _is_alone(shares[:, face], number)):
+                outcome.regions.append(region)
+                continue
+            outcome.named.append((name, face))
+        outcome.regions.append({**region, "settled": True})
+    return replace(outcome, missing=places[missing])
 
 
 def give(*, face: Face, name: str) -> bool:

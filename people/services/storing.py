@@ -53,10 +53,10 @@ def store(
         new = {one.photo.pk: _add(one, now) for one in kept}
         embeddings += _embeddings([pair for pairs in new.values() for pair in pairs], spec)
         for one in kept:
-            again = one.photo.finished_at is not None
+            again = one.photo.width is not None
             _finish(one, seconds[one.photo.pk])
             lost = [face for face in one.gone if face.pk in gone]
-            _give_names(one, [face for face, _ in new[one.photo.pk]], now, lost)
+            _give_names(one, [face for face, _ in new[one.photo.pk]], now)
             if again and (new[one.photo.pk] or lost):
                 _record(one, new[one.photo.pk], lost)
         Photo.objects.bulk_update(
@@ -211,14 +211,14 @@ def _finish(one: Plan, seconds: float) -> None:
     photo.status, photo.claim, photo.claimed_by = Status.DONE, None, ""
     photo.lease_expires_at, photo.finished_at = None, timezone.now()
     photo.seconds, photo.error_code, photo.error_detail = seconds, "", ""
-    if photo.regions:
-        photo.regions = one.settled.left
+    if one.settled.regions:
+        photo.regions = one.settled.regions
     if photo.taken_at is None and one.image.taken_at is not None:
         taken = one.image.taken_at
         photo.taken_at = timezone.make_aware(taken) if timezone.is_naive(taken) else taken
 
 
-def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face], lost: Sequence[Face]) -> None:
+def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:
     """Give the names that the file has for places, then the one that the photo came with."""
     known = [now.get(face.pk) for face, _ in [*one.renewed, *one.asked]]
     rows: list[Face | None] = [*known, *new]
@@ -231,9 +231,8 @@ def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face], lost: Sequ
         if face is not None:
             regions.give(face=face, name=name)
     photo = one.photo
-    took_it_along = any(face.assigned_by == Face.AssignedBy.IMPORT for face in lost)
-    if photo.naming == Photo.Naming.GIVEN and not took_it_along:
-        return
+    if photo.naming == Photo.Naming.GIVEN:
+        return  # if it is with no face now, somebody took it away
     own = [face for face in now.values() if face.photo_id == photo.pk] + list(new)
     active = sorted(
         (face for face in own if face.state == Face.State.ACTIVE), key=lambda face: face.number
