@@ -29,6 +29,11 @@ class UploadForm(forms.Form):
         label="The file names are people’s names",
         help_text="“João_Baião_1.jpg” names the face in it João Baião.",
     )
+    regions = forms.BooleanField(
+        required=False,
+        label="Take the names that are written in the files",
+        help_text="digiKam, Lightroom, Picasa and others can write into a photo who is where.",
+    )
 
 
 class NameForm(forms.Form):

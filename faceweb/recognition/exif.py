@@ -12,8 +12,9 @@ _EXIF_IFD = 0x8769
 _DATE_TIME_ORIGINAL = 0x9003
 _OFFSET_TIME_ORIGINAL = 0x9011
 
-# The oldest photograph that is left is of about 1826.
-_FIRST_YEAR = 1826
+# The oldest photograph that is left is of about 1826. Clocks that are wrong by centuries say
+# nothing, and no date at the end of all calendars fits every time zone.
+_FIRST_YEAR, _LAST_YEAR = 1826, 2200
 _DATE = re.compile(r"(\d{4})[:\-/.](\d\d)[:\-/.](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 
@@ -37,7 +38,7 @@ def taken_at(image: Image.Image) -> datetime | None:
 def parsed_date(date: object, offset: object = None) -> datetime | None:
     """A date and an offset as EXIF writes them, such as "2019:07:03 14:05:59" and "+02:00"."""
     found = _DATE.match(_text(date))
-    if found is None or int(found[1]) < _FIRST_YEAR:
+    if found is None or not _FIRST_YEAR <= int(found[1]) <= _LAST_YEAR:
         return None
     try:
         moment = datetime(*(int(part or 0) for part in found.groups()))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from faceweb.recognition.pipeline import FoundFace
 from people import files
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, IndexRemoval, Photo
-from people.services import deletion, history, leftovers, matching, regions
+from people.services import dates, deletion, history, leftovers, matching, regions
 from people.services.changes import in_chunks
 from people.services.history import faces_in_words
 from people.services.numbering import free_numbers
@@ -214,8 +214,7 @@ def _finish(one: Plan, seconds: float) -> None:
     if one.settled.regions:
         photo.regions = one.settled.regions
     if photo.taken_at is None and one.image.taken_at is not None:
-        taken = one.image.taken_at
-        photo.taken_at = timezone.make_aware(taken) if timezone.is_naive(taken) else taken
+        photo.taken_at = dates.aware(one.image.taken_at)
 
 
 def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:
