@@ -180,9 +180,8 @@ def _with_regions(batch: Import, sha256: str, named: list[dict[str, Any]]) -> Ph
     known = Photo.objects.filter(sha256=sha256, regions=[])
     if not known.update(regions=named, batch=batch):
         return None
-    photo = Photo.objects.get(sha256=sha256)
-    rescans.again(photo_ids=[photo.pk])
-    return photo
+    rescans.again(photo_ids=list(Photo.objects.filter(sha256=sha256).values_list("pk", flat=True)))
+    return Photo.objects.get(sha256=sha256)
 
 
 def _sha256(file: BinaryIO) -> str:
