@@ -3,8 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from people.models import Person
+from people.models import Edit, Person
+from people.services import history, people_edits
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -51,9 +54,11 @@ class NameForm(forms.Form):
 
 
 class PersonDeleteForm(forms.Form):
+    when = forms.ChoiceField(choices=[("later", "Later"), ("now", "Now")])
     with_photos = forms.BooleanField(
         required=False, label="Also delete the photos in which nobody else appears"
     )
+    reason = forms.CharField(required=False, max_length=400)
 
 
 class PersonFilterForm(forms.Form):
@@ -64,3 +69,107 @@ class PersonFilterForm(forms.Form):
         if self.is_valid() and self.cleaned_data["q"]:
             people = people.matching(self.cleaned_data["q"])
         return people
+
+
+class PersonRenameForm(NameForm):
+    """A new name, for the person as the page showed them."""
+
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    # Whether someone of that name may be there already.
+    sure = forms.BooleanField(required=False)
+
+
+class PersonDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What is noted about a person, besides the name."""
+
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        required=False,
+        max_length=400,
+        label="Why",
+        help_text="If you want to say so; it stands in the history.",
+    )
+
+    class Meta:
+        model = Person
+        fields = people_edits.DETAILS
+        labels = {
+            "aliases": "Other names",
+            "consent_on": "Consent given on",
+            "retain_until": "Keep until",
+        }
+        help_texts = {
+            "aliases": "One on each line. They are found like the name itself.",
+            "birth_year": "Faces in photos taken before are marked.",
+            "retain_until": "When this person’s faces shall be deleted.",
+        }
+        widgets = {
+            "aliases": forms.Textarea(attrs={"rows": 3}),
+            "notes": forms.Textarea(attrs={"rows": 4}),
+            "consent_on": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            "retain_until": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        }
+
+    def clean_birth_year(self) -> int | None:
+        year: int | None = self.cleaned_data["birth_year"]
+        if year is not None and not 1700 <= year <= timezone.now().year:
+            raise forms.ValidationError("Write a year such as 1950.")
+        return year
+
+    def details(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in people_edits.DETAILS}
+
+
+class IdsField(forms.Field):
+    """Ids from checkboxes; whether there are such rows is for the services to say."""
+
+    widget = forms.SelectMultiple
+
+    def to_python(self, value: Any) -> list[int]:
+        return [int(one) for one in value or () if one.isdecimal() and len(one) < 19]
+
+
+class FacesForm(forms.Form):
+    """Faces that were chosen in a grid, and what to do with them."""
+
+    faces = IdsField(error_messages={"required": "Choose a face first."})
+    name = forms.CharField(required=False, max_length=200)
+
+
+class MergeForm(forms.Form):
+    """How two people become one."""
+
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    other_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    name = forms.CharField(max_length=200)
+    cover = forms.IntegerField(required=False)
+    keep_names = forms.BooleanField(required=False)
+    reason = forms.CharField(required=False, max_length=400)
+
+
+class HistoryFilterForm(forms.Form):
+    kind = forms.ChoiceField(required=False, label="What was done")
+    user = forms.ChoiceField(required=False, label="Who did it")
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        kinds = Edit.objects.order_by("kind").values_list("kind", flat=True).distinct()
+        people = Edit.objects.exclude(user=None).order_by("user__username").distinct()
+        users = list(people.values_list("user", "user__username"))
+        for name, choices in (
+            ("kind", [("", "Everything"), *((kind, history.label(kind)) for kind in kinds)]),
+            ("user", [("", "Everybody"), ("none", "faceweb itself"), *users]),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices
+
+    def edits(self) -> QuerySet[Edit]:
+        edits = history.entries()
+        if not self.is_valid():
+            return edits
+        if kind := self.cleaned_data["kind"]:
+            edits = edits.filter(kind=kind)
+        if user := self.cleaned_data["user"]:
+            edits = edits.filter(user=None if user == "none" else user)
+        return edits

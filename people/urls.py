@@ -1,6 +1,6 @@
 from django.urls import path
 
-from people.views import faces, home, imports, people, photos
+from people.views import faces, history, home, imports, people, photos
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +17,16 @@ urlpatterns = [
     path("people/<int:pk>/", people.person, name="person"),
     path("people/<int:pk>/rename/", people.rename, name="person-rename"),
     path("people/<int:pk>/delete/", people.delete, name="person-delete"),
+    path("people/<int:pk>/faces/", people.faces, name="person-faces"),
+    path("people/<int:pk>/details/", people.details, name="person-details"),
+    path("people/<int:pk>/searchable/", people.searchable, name="person-searchable"),
+    path("people/<int:pk>/merge/", people.merge, name="person-merge"),
+    path("people/<int:pk>/history/", history.of_person, name="person-history"),
+    path("faces/<int:pk>/history/", history.of_face, name="face-history"),
+    path("photos/<int:pk>/history/", history.of_photo, name="photo-history"),
+    path("history/", history.everything, name="history"),
+    path("history/<int:pk>/", history.edit, name="edit"),
+    path("history/<int:pk>/undo/", history.undo, name="edit-undo"),
     path("faces/<int:pk>/crop", faces.crop, name="face-crop"),
     path("faces/<int:pk>/name/", faces.name, name="face-name"),
     path("faces/<int:pk>/remove/", faces.remove, name="face-remove"),

@@ -188,8 +188,8 @@ def test_deleting_a_person_asks_first(signed_in: Client, with_photos: bool) -> N
     make_face(make_photo(stored=True), person=person)
     url = reverse("person-delete", args=[person.pk])
     assert "Ana Silva" in signed_in.get(url).content.decode()
-    signed_in.post(url, {"with_photos": "on"} if with_photos else {})
-    assert not Person.objects.exists() and not Face.objects.exists()
+    signed_in.post(url, {"when": "now", **({"with_photos": "on"} if with_photos else {})})
+    assert not Person.everyone.exists() and not Face.objects.exists()
     assert Photo.objects.exists() is not with_photos
 
 

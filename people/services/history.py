@@ -56,6 +56,11 @@ class Part:
     person_id: int | None = None
 
 
+def label(kind: str) -> str:
+    """A kind of entry, in words."""
+    return KINDS.get(kind, kind.replace("_", " ").capitalize())
+
+
 def mention(person: Person, name: str = "") -> str:
     """How a summary names a person: by id, with the name of the moment."""
     shown = re.sub(r"[{}|]", "", name or person.name)

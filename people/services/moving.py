@@ -17,6 +17,13 @@ from people.services.changes import (
 )
 
 
+def now(*, person: Person) -> Person:
+    """Who a person is now: themselves, or whom they were merged into."""
+    while person.merged_into is not None:
+        person = person.merged_into
+    return person
+
+
 def family(*, person: Person) -> list[int]:
     """The ids of a person and of everyone who was merged into them, however many steps ago."""
     found, added = [person.pk], [person.pk]

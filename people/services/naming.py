@@ -2,7 +2,7 @@
 
 from people.models import Face, Person, Photo
 from people.names import name_key
-from people.services import upkeep
+from people.services import moving, upkeep
 
 
 def person_for_import(name: str) -> Person:
@@ -12,13 +12,12 @@ def person_for_import(name: str) -> Person:
     key also settles the race of two workers.
     """
     key = name_key(name)
-    known = Person.everyone.filter(import_key=key).first()
-    while known is not None and known.merged_into is not None:
-        known = known.merged_into
-    if known is not None and known.deleted_at is None:
-        return known
-    if known is not None:  # deleted, and still in the time in which that can be undone
-        Person.everyone.filter(import_key=key).update(import_key=None)
+    if known := Person.everyone.filter(import_key=key).first():
+        person = moving.now(person=known)
+        if person.deleted_at is None:
+            return person
+        # Deleted, and still in the time in which that can be undone.
+        Person.everyone.filter(pk=known.pk).update(import_key=None)
     namesakes = list(Person.objects.named(name).filter(import_key=None)[:2])
     if len(namesakes) == 1:
         Person.objects.filter(pk=namesakes[0].pk, import_key=None).update(import_key=key)
