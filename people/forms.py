@@ -53,6 +53,26 @@ class NameForm(forms.Form):
         return name
 
 
+class BoxForm(forms.Form):
+    """A box in a photo, in its pixels, and the one that the page showed when it is corrected."""
+
+    x1 = forms.FloatField(label="Left")
+    y1 = forms.FloatField(label="Top")
+    x2 = forms.FloatField(label="Right")
+    y2 = forms.FloatField(label="Bottom")
+    shown = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
+
+    @property
+    def box(self) -> list[float]:
+        return [self.cleaned_data[side] for side in ("x1", "y1", "x2", "y2")]
+
+    def clean_shown(self) -> list[float]:
+        try:
+            return [float(value) for value in self.cleaned_data["shown"].split()]
+        except ValueError:
+            raise forms.ValidationError("Reload the page, and try again.") from None
+
+
 class PersonDeleteForm(forms.Form):
     when = forms.ChoiceField(choices=[("later", "Later"), ("now", "Now")])
     with_photos = forms.BooleanField(

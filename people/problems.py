@@ -27,6 +27,7 @@ _SENTENCES = {
     "not_theirs": "This is not a face of this person.",
     # with photos and boxes
     "photo_busy": "This photo is being looked at just now. Try again in a moment.",
+    "nothing_chosen": "Choose at least one photo first.",
     "no_box": "A box needs four numbers: left, top, right and bottom, in pixels of the photo.",
     "box_too_small": "This box is too small, or outside the photo. Draw it a little larger.",
     "face_there": "There is a face in this place already. Correct its box instead.",

@@ -1,5 +1,6 @@
 """Faces and their embeddings."""
 
+from pathlib import PurePosixPath
 from typing import Self
 
 from django.db import models
@@ -91,6 +92,11 @@ class Face(models.Model):
     def is_waiting(self) -> bool:
         """Whether the worker has yet to look at its box: no crop, landmarks or embedding."""
         return not self.crop
+
+    @property
+    def version(self) -> str:
+        """Differs when its picture does; for addresses that browsers may remember."""
+        return PurePosixPath(self.crop.name or "").stem
 
     @property
     def box(self) -> tuple[float, float, float, float]:

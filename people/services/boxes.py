@@ -148,7 +148,9 @@ def _within(box: Sequence[float], photo: Photo) -> Box:
 
 
 def _is_near(box: Sequence[float], other: Sequence[float]) -> bool:
-    return all(abs(a - b) <= _ROUNDING for a, b in zip(box, other, strict=True))
+    return len(box) == len(other) and all(
+        abs(a - b) <= _ROUNDING for a, b in zip(box, other, strict=True)
+    )
 
 
 def _shared(box: Box, other: Box) -> float:

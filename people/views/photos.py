@@ -6,8 +6,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from people import files, tasks
 from people.forms import NameForm
-from people.models import Photo
-from people.services import deletion, photos
+from people.models import Face, Photo
+from people.services import deletion, photos, regions
 from people.services.stats import photo_states
 from people.views.media import stored_file
 
@@ -31,10 +31,18 @@ def photo(request: HttpRequest, pk: int) -> HttpResponse:
     """One photo with its boxes and names."""
     photo = get_object_or_404(Photo.objects.select_related("batch"), pk=pk)
     faces = list(photo.faces.active().select_related("person"))
+    hidden = list(photo.faces.filter(state=Face.State.NOT_A_FACE))
     template = "people/photo.html"
     if request.htmx and request.GET.get("part") == "body":  # type: ignore[attr-defined]
         template = "people/_photo_body.html"
-    return render(request, template, {"photo": photo, "faces": faces, "form": NameForm()})
+    context = {
+        "photo": photo,
+        "faces": faces,
+        "hidden": hidden,
+        "undecided_regions": regions.undecided(photo),
+        "form": NameForm(),
+    }
+    return render(request, template, context)
 
 
 @require_POST
@@ -75,4 +83,4 @@ def image(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
         )
     if kind not in ("preview", "thumb"):
         raise Http404
-    return stored_file(request, files.picture(photo.key, kind))
+    return stored_file(request, files.picture(photo.key, kind), version=photo.version)
