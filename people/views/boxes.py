@@ -77,16 +77,19 @@ def _page(
         messages.error(request, sentence("photo_busy"))
         return redirect("photo", pk=photo.pk)
     others = photo.faces.active().select_related("person")
-    context = {
+    context: dict[str, Any] = {
         "photo": photo,
         "face": face,
         "faces": others.exclude(pk=face.pk) if face else others,
         "form": form,
+        "problem": sentence("no_box") if any(side in form.errors for side in SIDES) else "",
         "action": reverse("face-box", args=[face.pk]) if face else
                   reverse("photo-draw", args=[photo.pk]),
     }  # fmt: skip
-    part = request.htmx and request.GET.get("part") == "form"  # type: ignore[attr-defined]
-    return render(request, "people/_box_form.html" if part else "people/box.html", context)
+    template = "people/box.html"
+    if request.htmx and request.GET.get("part") == "form":  # type: ignore[attr-defined]
+        template, context["part"] = "people/_box_form.html", True
+    return render(request, template, context)
 
 
 def _place(face: Face) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 
-from faceweb import runtime, sweeping
+from faceweb import queues, runtime, sweeping
 from people.models import Face, FaceEmbedding, Photo, Suggestion
 from people.problems import Refused
 from people.services import assigning, boxes, deletion, history, indexing
@@ -249,16 +249,11 @@ def test_what_nobody_foresaw_is_said_on_the_photo(index, monkeypatch) -> None:
     assert (photo.status, photo.error_code) == ("failed", "unexpected")
 
 
-def test_the_sweeper_sends_boxes_whose_message_was_lost(
-    monkeypatch, index, django_capture_on_commit_callbacks
-) -> None:
-    from people import tasks
-
+def test_the_sweeper_sends_boxes_whose_message_was_lost(monkeypatch, index) -> None:
     photo = make_photo()
     draw(photo, (10, 100, 200, 200))
-    sent: list[list[int]] = []
-    monkeypatch.setattr(tasks.look_at_boxes, "apply_async", lambda args: sent.append(args[0]))
-    monkeypatch.setattr("faceweb.queues.waiting", lambda queue: 0)
-    with django_capture_on_commit_callbacks(execute=True):
-        sweeping.sweep()
-    assert sent == [[photo.pk]]
+    sent: list[tuple] = []
+    monkeypatch.setattr(queues, "send", lambda task, *args: sent.append((task.name, *args)))
+    monkeypatch.setattr(queues, "waiting", lambda queue: 0)
+    sweeping.sweep()
+    assert ("people.look_at_boxes", [photo.pk]) in sent
