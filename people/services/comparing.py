@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Case, Exists, OuterRef, When
 
 from people.models import Face, Person, Photo, Rejection
 
@@ -60,5 +60,6 @@ def oddity(*, face: Face, person: Person) -> str:
 
 def _side(person: Person) -> Side:
     faces = person.faces.active()
-    best = faces.select_related("photo").order_by("-detection_score", "pk")
+    cover_first = Case(When(pk=person.cover_id, then=0), default=1)
+    best = faces.select_related("photo").order_by(cover_first, "-detection_score", "pk")
     return Side(person, faces.count(), list(best[:_SAMPLES]))
