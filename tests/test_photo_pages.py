@@ -236,6 +236,15 @@ def test_the_page_shows_the_whole_state(signed_in: Client) -> None:
         assert words in page
 
 
+def test_the_page_shows_what_was_changed_last(signed_in: Client) -> None:
+    photo = make_photo()
+    for number in range(7):
+        boxes.draw(photo=photo, box=(10 + number * 50, 10, 50 + number * 50, 60))
+    page = text(signed_in.get(reverse("photo", args=[photo.pk])))
+    assert page.count("Drew a box round a face") == 2 * 5  # in words, and for each button
+    assert "What was changed here" in page and "All changes" in page
+
+
 def test_the_page_runs_no_query_for_each_face(signed_in: Client) -> None:
     photo = make_photo()
     url = reverse("photo", args=[photo.pk])

@@ -6,7 +6,7 @@ and an embedding. Each function is one edit: one transaction and one entry of th
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 
@@ -128,10 +128,12 @@ def is_only_drawn(face: Face) -> bool:
 
 def _locked_photo(pk: int) -> Photo:
     """The photo, which nobody may be looking at: a box belongs to what the page shows of it."""
-    photo: Photo = Photo.objects.select_for_update().get(pk=pk)
+    photo = Photo.objects.select_for_update().filter(pk=pk).first()
+    if photo is None:
+        raise Refused("faces_gone")
     if photo.status != Status.DONE or photo.width is None or photo.height is None:
         raise Refused("photo_busy")
-    return photo
+    return cast(Photo, photo)
 
 
 def _within(box: Sequence[float], photo: Photo) -> Box:

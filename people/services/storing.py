@@ -59,10 +59,8 @@ def store(
             _give_names(one, [face for face, _ in new[one.photo.pk]], now)
             if again and (new[one.photo.pk] or lost):
                 _record(one, new[one.photo.pk], lost)
-        Photo.objects.bulk_update(
-            [one.photo for one in kept],
-            [*_JOB_FIELDS, "width", "height", "taken_at", "regions"],
-        )
+        photos = [one.photo for one in kept]
+        Photo.objects.bulk_update(photos, [*_JOB_FIELDS, "width", "height"])
     return embeddings
 
 
@@ -211,10 +209,12 @@ def _finish(one: Plan, seconds: float) -> None:
     photo.status, photo.claim, photo.claimed_by = Status.DONE, None, ""
     photo.lease_expires_at, photo.finished_at = None, timezone.now()
     photo.seconds, photo.error_code, photo.error_detail = seconds, "", ""
+    # What others may have written meanwhile is touched only where the look has something to say.
     if one.settled.regions:
-        photo.regions = one.settled.regions
+        Photo.objects.filter(pk=photo.pk).update(regions=one.settled.regions)
     if photo.taken_at is None and one.image.taken_at is not None:
-        photo.taken_at = dates.aware(one.image.taken_at)
+        undated = Photo.objects.filter(pk=photo.pk, taken_at=None)
+        undated.update(taken_at=dates.aware(one.image.taken_at))
 
 
 def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -7,11 +9,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from people import files, tasks
 from people.forms import NameForm
 from people.models import Face, Photo
-from people.services import deletion, photos, regions
+from people.services import deletion, history, photos, regions, timeline
 from people.services.stats import photo_states
 from people.views.media import stored_file
 
 PER_PAGE = 60
+SHOWN_EDITS = 5
 
 
 @require_safe
@@ -35,13 +38,16 @@ def photo(request: HttpRequest, pk: int) -> HttpResponse:
     template = "people/photo.html"
     if request.htmx and request.GET.get("part") == "body":  # type: ignore[attr-defined]
         template = "people/_photo_body.html"
-    context = {
+    context: dict[str, Any] = {
         "photo": photo,
         "faces": faces,
+        "waiting": photo.is_pending or any(face.is_waiting for face in faces),
         "hidden": hidden,
         "undecided_regions": regions.undecided(photo),
         "form": NameForm(),
     }
+    if template == "people/photo.html":
+        context["entries"] = timeline.entries_of(list(history.of(photo=photo)[:SHOWN_EDITS]))
     return render(request, template, context)
 
 
