@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from people.models import Face, Person, Rejection
-from people.services import moving, turning, upkeep
+from people.services import moving, numbering, turning, upkeep
 from people.services.changes import (
     CHUNK,
     KEPT,
@@ -98,11 +98,13 @@ def _update(name: str, steps: list[Change]) -> None:
 def _insert(name: str, steps: list[Change]) -> set[int]:
     """Make rows again under their old ids; return the steps whose row is there in another form."""
     kept = KEPT[name]
-    rows = []
+    rows: list[Any] = []
     for step in steps:
         values = step["after"].items()
         real = {attribute(kept, field): real_value(kept, field, value) for field, value in values}
         rows.append(kept.model(pk=step["id"], **{**kept.missing, **real}))
+    if name == "face":
+        numbering.renumber_taken(faces=rows)
     manager(kept).bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
     there: set[int] = set()
     for chunk in in_chunks([step["id"] for step in steps]):

@@ -189,6 +189,15 @@ def test_drawing_and_removing_are_undone_and_done_again(index) -> None:
     assert indexing.points() == 2
 
 
+def test_a_face_that_comes_back_takes_another_number_if_its_own_is_taken() -> None:
+    photo = make_photo()
+    face = draw(photo, (10, 100, 200, 200))
+    edit = boxes.remove(face=face)
+    other = draw(photo, (210, 100, 300, 200))
+    history.undo(edit=edit)
+    assert dict(photo.faces.values_list("pk", "number")) == {other.pk: 1, face.pk: 2}
+
+
 def test_a_removed_face_does_not_come_back_to_a_photo_that_is_gone() -> None:
     photo = make_photo()
     face = draw(photo, (10, 100, 200, 200))
