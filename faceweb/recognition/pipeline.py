@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceweb.recognition import detection, embedders
+from faceweb.recognition import detection, embedders, quality
 from faceweb.recognition.alignment import align
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.drawn import face_in_box
@@ -15,6 +16,7 @@ from faceweb.recognition.embedders import Embedder, EmbedderSpec
 from faceweb.recognition.engine import choose_device
 from faceweb.recognition.geometry import prominence
 from faceweb.recognition.images import DecodedImage
+from faceweb.recognition.quality import Quality
 
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -36,6 +38,7 @@ class FoundFace:
     `box` (4,): x1, y1, x2, y2 within the photo. `landmarks` (5, 2): left eye, right eye, nose,
     left and right mouth corner, as seen. `score`: the detector's, 0 to 1. `embedding` (d,):
     float32, unit length. `crop`: uint8 (h, w, 3) RGB, upright, for people to look at.
+    `quality`: 0 to 1, and `quality_reasons` are the codes of what is wrong, worst first.
     """
 
     box: Float32
@@ -43,6 +46,8 @@ class FoundFace:
     score: float
     embedding: Float32
     crop: Pixels
+    quality: float
+    quality_reasons: tuple[str, ...]
 
 
 class Pipeline:
@@ -103,11 +108,13 @@ class Pipeline:
         if mirrored:
             embeddings = embeddings + self._embedder.embed(all_crops[:, :, ::-1])
             embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+        same_crops = (size, self.spec.template) == (quality.CROP_SIZE, quality.TEMPLATE)
+        judged = judge(pictures, found, crops=crops if same_crops else None)
         faces: list[list[FoundFace]] = []
         start = 0
-        for image, detections in zip(images, found, strict=True):
+        for image, detections, qualities in zip(images, found, judged, strict=True):
             stop = start + len(detections)
-            faces.append(_faces(image, detections, embeddings[start:stop]))
+            faces.append(_faces(image, detections, embeddings[start:stop], qualities))
             start = stop
         return faces
 
@@ -141,6 +148,34 @@ def load(
     blank = np.zeros((160, 160, 3), np.uint8)
     pipeline.analyse([DecodedImage(blank, 160, 160, 1.0, "image/png")])
     return pipeline
+
+
+def judge(
+    pictures: Sequence[Pixels], found: Sequence[Detections], *, crops: list[Pixels] | None = None
+) -> list[list[Quality]]:
+    """The quality of the faces that were found in each picture.
+
+    `crops` are those of each picture's faces, if they are aligned as quality needs them already.
+    """
+    if crops is None:
+        crops = [
+            align(picture, detections.landmarks, quality.TEMPLATE, quality.CROP_SIZE)
+            for picture, detections in zip(pictures, found, strict=True)
+        ]
+    counts = [len(detections) for detections in found]
+    if not sum(counts):
+        return [[] for _ in found]
+    sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
+    qualities = iter(
+        quality.assess(
+            np.concatenate(crops),
+            np.concatenate([detections.boxes for detections in found]),
+            np.concatenate([detections.landmarks for detections in found]),
+            np.concatenate([detections.scores for detections in found]),
+            np.repeat(np.array(sizes, np.float32), counts, axis=0),
+        )
+    )
+    return [list(islice(qualities, count)) for count in counts]
 
 
 def _clear(detections: Detections, smallest: float) -> Detections:
@@ -180,7 +215,9 @@ def _turned_back(detections: Detections, turns: int, picture: Pixels) -> Detecti
     return replace(detections, boxes=boxes, landmarks=back(detections.landmarks))
 
 
-def _faces(image: DecodedImage, detections: Detections, embeddings: Float32) -> list[FoundFace]:
+def _faces(
+    image: DecodedImage, detections: Detections, embeddings: Float32, qualities: list[Quality]
+) -> list[FoundFace]:
     limits = np.array([image.width, image.height] * 2, np.float32)
     return [
         FoundFace(
@@ -189,9 +226,16 @@ def _faces(image: DecodedImage, detections: Detections, embeddings: Float32) -> 
             score=float(score),
             embedding=embedding,
             crop=_crop(image.pixels, box, points),
+            quality=judged.score,
+            quality_reasons=judged.reasons,
         )
-        for box, points, score, embedding in zip(
-            detections.boxes, detections.landmarks, detections.scores, embeddings, strict=True
+        for box, points, score, embedding, judged in zip(
+            detections.boxes,
+            detections.landmarks,
+            detections.scores,
+            embeddings,
+            qualities,
+            strict=True,
         )
     ]
 

@@ -24,7 +24,8 @@ Pairs = Sequence[tuple[Face, FoundFace]]
 
 _JOB_FIELDS = ("status", "claim", "claimed_by", "lease_expires_at", "finished_at", "seconds",
                "error_code", "error_detail")  # fmt: skip
-_FOUND_FIELDS = ("x1", "y1", "x2", "y2", "landmarks", "detection_score", "crop")
+_FOUND_FIELDS = ("x1", "y1", "x2", "y2", "landmarks", "detection_score", "quality",
+                 "quality_reasons", "crop")  # fmt: skip
 
 
 def store(
@@ -109,6 +110,7 @@ def _place(face: Face, found: FoundFace) -> None:
 def _fill(face: Face, found: FoundFace) -> None:
     """What was seen in the box of a face."""
     face.landmarks = [[round(float(x), 2), round(float(y), 2)] for x, y in found.landmarks]
+    face.quality, face.quality_reasons = found.quality, list(found.quality_reasons)
     face.crop = files.crop_of_box(face.photo.key, face.box, turns=face.photo.turns)
 
 

@@ -35,7 +35,7 @@ def test_a_drawn_face_waits_and_then_is_like_any_other(index) -> None:
     assert look_at_boxes(photo) == 1
     face.refresh_from_db()
     assert not face.is_waiting and default_storage.exists(face.crop.name)
-    assert len(face.landmarks) == 5 and face.box == box
+    assert len(face.landmarks) == 5 and face.box == box and face.quality > 0.5
     assert vector(face) @ wanted > 0.95
     hit = index.search(runtime.pipeline().spec.collection, wanted[None], limit=1)[0][0]
     assert hit.id == face.embeddings.get().pk
