@@ -88,8 +88,9 @@ def record(
     """Add one entry, within the transaction of the edit itself.
 
     `summary` names people by `mention` only. The first of the changes is the main one: an undo
-    is refused when no row of its kind can be turned back. `people`, `faces` and `photos` are
-    ids; the photos of the faces are added. Raises ValueError for what history never keeps.
+    is refused when none of its kind, with the same fields of such a row, can be turned back.
+    `people`, `faces` and `photos` are ids; the photos of the faces are added. Raises ValueError
+    for what history never keeps.
     """
     for change in changes:
         kept = KEPT.get(change["model"])

@@ -140,7 +140,7 @@ class _Planner:
                 if (change["model"] == "person") == people_now:
                     found[n] = self._turned_back(change)
         pairs = list(zip(changes, found, strict=True))
-        main = [one for change, one in pairs if change["model"] == changes[0]["model"]]
+        main = [one for change, one in pairs if _shape(change) == _shape(changes[0])]
         if all(isinstance(one, str) for one in main):
             return Plan(problem=next(reason for reason in _TELLING if reason in main))
         stay = [c for c, one in pairs if c["model"] == "face" and isinstance(one, str)]
@@ -226,6 +226,11 @@ class _Planner:
 
     def _is_person(self, kept: Kept, name: str) -> bool:
         return points_to(kept, name) is Person
+
+
+def _shape(change: Change) -> tuple[str, set[str]]:
+    """What kind of row changed, and which of its fields."""
+    return change["model"], {*(change["before"] or {}), *(change["after"] or {})}
 
 
 def _retired(pk: int, current: Values) -> Change:

@@ -32,7 +32,8 @@ def person_list(request: HttpRequest) -> HttpResponse:
     form = PersonFilterForm(request.GET)
     people = form.people().with_face_count().select_related("cover")
     page = Paginator(people, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "people/people.html", {"page": page, "form": form})
+    deleted = Person.everyone.exclude(deleted_at=None).exists()
+    return render(request, "people/people.html", {"page": page, "form": form, "deleted": deleted})
 
 
 @require_safe

@@ -145,6 +145,20 @@ def test_doing_a_merge_again_takes_what_came_meanwhile() -> None:
     assert owners(theirs, late) == ["Anna", "Anna"]
 
 
+def test_a_merge_is_undone_even_if_the_person_is_deleted() -> None:
+    ana, anna = make_person("Ana"), make_person("Anna")
+    own, theirs = make_face(person=ana), make_face(person=anna)
+    edit = people_edits.merge(into=ana, others=[anna])
+    deleted = people_edits.delete_later(person=ana)
+    undone = history.undo(edit=edit)
+    assert list(Person.objects.all()) == [anna] and list(anna.faces.all()) == [theirs]
+    assert history.undo_problem(edit=undone) == (
+        "The person it is about is deleted. Undo that first."
+    )
+    history.undo(edit=deleted)
+    assert owners(own, theirs) == ["Ana", "Anna"]
+
+
 def test_merges_that_are_refused() -> None:
     ana, anna = make_person("Ana"), make_person("Anna")
     face = make_face()
