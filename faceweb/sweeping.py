@@ -12,7 +12,7 @@ from django.utils import timezone
 from faceweb import queues
 from people import tasks as people_tasks
 from people.jobs import MAX_CRASHES, JobQuerySet, Status
-from people.models import Evaluation, Import, Photo
+from people.models import Evaluation, Face, Import, Photo
 from people.services import grouping, indexing, judging, people_edits
 from search import tasks as search_tasks
 from search.models import Search
@@ -70,6 +70,8 @@ def _requeue_forgotten() -> None:
     if queues.waiting("search") == 0:
         for pk in Search.objects.filter(status=Status.QUEUED).values_list("pk", flat=True):
             search_tasks.enqueue_search(pk)
+        waiting = Face.objects.waiting().filter(photo__status=Status.DONE).order_by()
+        people_tasks.enqueue_boxes(waiting.values_list("photo", flat=True).distinct())
     if queues.waiting("maintenance") == 0:
         for pk in Evaluation.objects.filter(status=Status.QUEUED).values_list("pk", flat=True):
             people_tasks.enqueue_evaluation(pk)

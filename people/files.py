@@ -1,6 +1,8 @@
 """Where stored files are: one folder for each photo, named by its key."""
 
+import hashlib
 import uuid
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 PREVIEW_SIDE = 1280
@@ -22,8 +24,23 @@ def picture(key: uuid.UUID, kind: str) -> str:
     return f"{folder(key)}/{kind}.jpg"
 
 
-def crop(key: uuid.UUID, number: int) -> str:
-    return f"{folder(key)}/face-{number}.jpg"
+def crop(key: uuid.UUID, mark: int | str) -> str:
+    return f"{folder(key)}/face-{mark}.jpg"
+
+
+def crop_of_box(key: uuid.UUID, box: Sequence[float], *, turns: int) -> str:
+    """The crop of a box in a photo that was turned so many times.
+
+    The name follows from what is in the picture: looking again writes the same files, and a
+    face whose box changed gets a new file, so that no browser shows the old one for it.
+    """
+    text = ",".join(str(round(float(value))) for value in box)
+    return crop(key, hashlib.blake2s(f"{turns}:{text}".encode(), digest_size=5).hexdigest())
+
+
+def is_crop(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parts[:1] == ("photos",) and path.name.startswith("face-")
 
 
 def of_photo(key: uuid.UUID, original_name: str, crops: list[str]) -> list[str]:

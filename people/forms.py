@@ -34,6 +34,11 @@ class UploadForm(forms.Form):
         label="The file names are people’s names",
         help_text="“João_Baião_1.jpg” names the face in it João Baião.",
     )
+    regions = forms.BooleanField(
+        required=False,
+        label="Take the names that are written in the files",
+        help_text="digiKam, Lightroom, Picasa and others can write into a photo who is where.",
+    )
 
 
 class NameForm(forms.Form):
@@ -48,6 +53,26 @@ class NameForm(forms.Form):
         if not name:
             raise forms.ValidationError("Write a name, or choose one from the list.")
         return name
+
+
+class BoxForm(forms.Form):
+    """A box in a photo, in its pixels, and the one that the page showed when it is corrected."""
+
+    x1 = forms.FloatField(label="Left")
+    y1 = forms.FloatField(label="Top")
+    x2 = forms.FloatField(label="Right")
+    y2 = forms.FloatField(label="Bottom")
+    shown = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
+
+    @property
+    def box(self) -> list[float]:
+        return [self.cleaned_data[side] for side in ("x1", "y1", "x2", "y2")]
+
+    def clean_shown(self) -> list[float]:
+        try:
+            return [float(value) for value in self.cleaned_data["shown"].split()]
+        except ValueError:
+            raise forms.ValidationError("Reload the page, and try again.") from None
 
 
 class PersonDeleteForm(forms.Form):

@@ -35,6 +35,12 @@ _SENTENCES = {
     "no_such_calibration": "This check made no calibration that could be used.",
     "outdated_check": "This check was made with another embedder. Check again first.",
     "rates_order": "A possible match must not ask for more than a match does.",
+    # with photos and boxes
+    "photo_busy": "This photo is being looked at just now. Try again in a moment.",
+    "nothing_chosen": "Choose at least one photo first.",
+    "no_box": "A box needs four numbers: left, top, right and bottom, in pixels of the photo.",
+    "box_too_small": "This box is too small, or outside the photo. Draw it a little larger.",
+    "face_there": "There is a face in this place already. Correct its box instead.",
     # with the work
     "crashed_worker": "Looking at this picture stopped the worker twice, so it was set aside. "
     "Try another copy of it.",

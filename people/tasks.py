@@ -12,23 +12,44 @@ from django.conf import settings
 from django.db import OperationalError
 
 from faceweb import queues
-from people.models import Edit
+from people.jobs import Status
+from people.models import Edit, EditSubject, Face, Photo
 
 # Small enough that a search never waits long for a free thread, large enough for batches.
 PHOTOS_PER_TASK = 8
 
 # Another thread is at the same work: this comes again soon, and holds no thread meanwhile.
 _BUSY: dict[str, Any] = {"countdown": 2, "max_retries": 1000}
+# Kinds of edits after which photos or boxes may have to be looked at.
+_WITH_A_LOOK = ("box_add", "box_move", "rotate", "undo", "redo")
+
 _RETRY = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": 5}
 
 
 @shared_task(bind=True, name="people.process_photos", queue="ingest", **_RETRY)
 def process_photos(self: Task, photo_ids: list[int]) -> None:
+    _look_at_photos(self, photo_ids)
+
+
+@shared_task(bind=True, name="people.look_again", queue="search", **_RETRY)
+def look_again(self: Task, photo_ids: list[int]) -> None:
+    """The same for a few photos that someone has open: they do not wait behind an import."""
+    _look_at_photos(self, photo_ids)
+
+
+def _look_at_photos(task: Task, photo_ids: list[int]) -> None:
     from people.services import ingest
 
-    batches = ingest.process_photos(photo_ids=photo_ids, worker=self.request.hostname or "")
+    batches = ingest.process_photos(photo_ids=photo_ids, worker=task.request.hostname or "")
     for batch_id in batches:
         queues.send(settle_import, batch_id)
+
+
+@shared_task(name="people.look_at_boxes", queue="search", **_RETRY)
+def look_at_boxes(photo_ids: list[int]) -> None:
+    from people.services import drawn
+
+    drawn.look(photo_ids=photo_ids)
 
 
 @shared_task(name="people.settle_import", queue="maintenance", **_RETRY)
@@ -112,6 +133,20 @@ def enqueue_photos(photo_ids: Iterable[int]) -> None:
     queues.send_in_chunks(process_photos, photo_ids, PHOTOS_PER_TASK)
 
 
+def enqueue_again(photo_ids: Iterable[int]) -> None:
+    """For photos that somebody asked to be looked at again: a few at once, many in their turn."""
+    ids = list(photo_ids)
+    if len(ids) > PHOTOS_PER_TASK:
+        enqueue_photos(ids)
+    elif ids:
+        queues.send(look_again, ids)
+
+
+def enqueue_boxes(photo_ids: Iterable[int]) -> None:
+    """For photos with boxes that were drawn or moved."""
+    queues.send_in_chunks(look_at_boxes, photo_ids, PHOTOS_PER_TASK)
+
+
 def enqueue_settling(batch_id: int) -> None:
     """For imports of known photos, which no photo's own task would settle."""
     queues.send(settle_import, batch_id)
@@ -137,3 +172,9 @@ def enqueue_after_edit(edit: Edit) -> None:
 def enqueue_guesses() -> None:
     """After what changes all scores: other rates, another calibration, another embedder."""
     queues.send(refresh_guesses)
+    if edit.kind in _WITH_A_LOOK:
+        about = edit.subjects.filter(kind=EditSubject.Kind.PHOTO).values("subject_id")
+        photos = Photo.objects.filter(pk__in=about).order_by()
+        enqueue_again(photos.filter(status=Status.QUEUED).values_list("pk", flat=True))
+        waiting = photos.filter(status=Status.DONE, faces__in=Face.objects.waiting())
+        enqueue_boxes(waiting.values_list("pk", flat=True).distinct())

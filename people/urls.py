@@ -1,6 +1,19 @@
 from django.urls import path
 
-from people.views import accuracy, faces, history, home, imports, people, photos, review, unknown
+from people.views import (
+    accuracy,
+    boxes,
+    exports,
+    faces,
+    history,
+    home,
+    imports,
+    looks,
+    people,
+    photos,
+    review,
+    unknown,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -9,6 +22,12 @@ urlpatterns = [
     path("photos/<int:pk>/", photos.photo, name="photo"),
     path("photos/<int:pk>/retry/", photos.retry, name="photo-retry"),
     path("photos/<int:pk>/delete/", photos.delete, name="photo-delete"),
+    path("photos/again/", looks.again_many, name="photos-again"),
+    path("photos/names.csv", exports.table, name="names-table"),
+    path("photos/<int:pk>/names.xmp", exports.sidecar, name="photo-names"),
+    path("photos/<int:pk>/again/", looks.again, name="photo-again"),
+    path("photos/<int:pk>/turn/", looks.turn, name="photo-turn"),
+    path("photos/<int:pk>/draw/", boxes.draw, name="photo-draw"),
     path("photos/<int:pk>/<str:kind>", photos.image, name="photo-image"),
     path("imports/<int:pk>/", imports.detail, name="import"),
     path("imports/<int:pk>/rows/", imports.rows, name="import-rows"),
@@ -35,6 +54,10 @@ urlpatterns = [
     path("history/", history.everything, name="history"),
     path("history/<int:pk>/", history.edit, name="edit"),
     path("history/<int:pk>/undo/", history.undo, name="edit-undo"),
+    path("faces/<int:pk>/box/", boxes.correct, name="face-box"),
+    path("faces/<int:pk>/box/remove/", boxes.remove, name="face-box-remove"),
+    path("faces/<int:pk>/restore/", boxes.restore, name="face-restore"),
+    path("faces/<int:pk>/picture/", boxes.picture, name="face-picture"),
     path("faces/<int:pk>/crop", faces.crop, name="face-crop"),
     path("faces/<int:pk>/name/", faces.name, name="face-name"),
     path("faces/<int:pk>/remove/", faces.remove, name="face-remove"),

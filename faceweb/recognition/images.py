@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +20,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from faceweb.recognition import exif
 from faceweb.recognition.errors import ImageError, ImageProblem
 
 pillow_heif.register_heif_opener()
@@ -52,7 +54,6 @@ WORKING_SIDE = 2560
 _LARGE = 30_000_000
 _large_turn = threading.Lock()
 
-_ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -61,6 +62,11 @@ _TRANSPOSE = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
+}
+_QUARTER_TURNS = {
+    1: Image.Transpose.ROTATE_90,
+    2: Image.Transpose.ROTATE_180,
+    3: Image.Transpose.ROTATE_270,
 }
 
 # What Pillow's decoders raise on damaged data.
@@ -74,7 +80,8 @@ class DecodedImage:
 
     `pixels` is uint8 of shape (height, width, 3), RGB. It may be smaller than the photo:
     one of its pixels covers `scale` pixels of the upright photo, whose size in pixels is
-    `width` x `height`.
+    `width` x `height`. `taken_at` is when the file says it was taken: with a time zone if the
+    file gives one, else in the time of wherever that was.
     """
 
     pixels: NDArray[np.uint8]
@@ -82,6 +89,7 @@ class DecodedImage:
     height: int
     scale: float
     media_type: str
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def read_header(file: BinaryIO | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS)
 
     Raises ImageError: EMPTY, NOT_AN_IMAGE, DAMAGED or TOO_MANY_PIXELS.
     """
-    with _opened(file, max_pixels) as image:
+    with opened(file, max_pixels) as image:
         return ImageHeader(image.format or "", *image.size)
 
 
@@ -111,28 +119,34 @@ def decode(
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     working_side: int = WORKING_SIDE,
+    turns: int = 0,
 ) -> DecodedImage:
     """Decode the first frame of a picture, upright, as 8-bit RGB.
+
+    `turns` are quarter turns to the left on top of what the file says is upright.
 
     `max_pixels` is the most pixels a picture may have; one with more raises
     ImageError(TOO_MANY_PIXELS) before it is decoded. Incomplete and damaged files raise
     TRUNCATED and DAMAGED, anything that is not a picture NOT_AN_IMAGE or EMPTY.
     """
-    with _opened(file, max_pixels) as image:
+    with opened(file, max_pixels) as image:
         stored_width, stored_height = image.size
         orientation = _orientation(image)
         media_type = MEDIA_TYPES[image.format or ""]
+        taken_at = exif.taken_at(image)
         with _decoding(image, working_side):
             picture = _to_rgb(image)
             picture.thumbnail((working_side, working_side), Image.Resampling.BOX)
         if orientation in _TRANSPOSE:
             picture = picture.transpose(_TRANSPOSE[orientation])
+        if turns % 4:
+            picture = picture.transpose(_QUARTER_TURNS[turns % 4])
     width, height = stored_width, stored_height
     # Some decoders turn the picture themselves, so the turn is read off the result.
     if (picture.width > picture.height) != (width > height) and picture.width != picture.height:
         width, height = height, width
-    pixels = np.asarray(picture)
-    return DecodedImage(pixels, width, height, max(width, height) / max(picture.size), media_type)
+    scale = max(width, height) / max(picture.size)
+    return DecodedImage(np.asarray(picture), width, height, scale, media_type, taken_at)
 
 
 def encode_jpeg(pixels: NDArray[np.uint8], *, longest_side: int, quality: int = 85) -> bytes:
@@ -145,8 +159,11 @@ def encode_jpeg(pixels: NDArray[np.uint8], *, longest_side: int, quality: int = 
 
 
 @contextlib.contextmanager
-def _opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
-    """Open a picture lazily, turning everything a decoder can raise into ImageError."""
+def opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a picture lazily, turning everything a decoder can raise into ImageError.
+
+    Raises it inside the with statement too.
+    """
     stream = io.BytesIO(file) if isinstance(file, bytes) else file
     stream.seek(0)
     if not stream.read(1):
@@ -188,14 +205,10 @@ def _decoding(image: Image.Image, working_side: int) -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where the EXIF data is missing or malformed."""
+    """The EXIF orientation, 1 to 8, that is left to apply."""
     if image.format in ("HEIF", "TIFF"):
         return 1  # these decoders turn the picture themselves
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except _DECODER_ERRORS:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return exif.orientation(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from faceweb.recognition import detection, embedders, quality
 from faceweb.recognition.alignment import align
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
+from faceweb.recognition.drawn import face_in_box
 from faceweb.recognition.embedders import Embedder, EmbedderSpec
 from faceweb.recognition.engine import choose_device
 from faceweb.recognition.geometry import prominence
@@ -74,6 +75,29 @@ class Pipeline:
                 if sideways.scores.max(initial=0) > best:
                     found[index] = sideways
         found = [_ranked(d, p.shape) for d, p in zip(found, pictures, strict=True)]
+        return self._embedded(images, found, mirrored=mirrored)
+
+    def embed_boxes(self, image: DecodedImage, boxes: Float32) -> list[FoundFace]:
+        """The faces in boxes (n, 4) that people drew, in pixels of the upright photo.
+
+        Each is there, in the order of the boxes and with the box as drawn. The score is what
+        the detector gives the face when it looks at the box alone, 0 if it sees none.
+        """
+        if not len(boxes):
+            return []
+        faces = [face_in_box(image.pixels, box / image.scale, self._detector) for box in boxes]
+        together = Detections(
+            np.concatenate([face.boxes for face in faces]),
+            np.concatenate([face.landmarks for face in faces]),
+            np.concatenate([face.scores for face in faces]),
+        )
+        return self._embedded([image], [together], mirrored=False)[0]
+
+    def _embedded(
+        self, images: Sequence[DecodedImage], found: Sequence[Detections], *, mirrored: bool
+    ) -> list[list[FoundFace]]:
+        """Align and embed what was found in each picture, in its pixels."""
+        pictures = [image.pixels for image in images]
         crops = [
             align(picture, detections.landmarks, self.spec.template, self.spec.crop_size)
             for picture, detections in zip(pictures, found, strict=True)

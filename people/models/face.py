@@ -1,5 +1,6 @@
 """Faces and their embeddings."""
 
+from pathlib import PurePosixPath
 from typing import Self
 
 from django.db import models
@@ -15,6 +16,10 @@ class FaceQuerySet(models.QuerySet["Face"]):
 
     def unassigned(self) -> Self:
         return self.filter(state=Face.State.ACTIVE, person=None)
+
+    def waiting(self) -> Self:
+        """Faces whose box a person drew or moved, and at which nobody looked yet."""
+        return self.filter(crop="")
 
     def searchable(self) -> Self:
         """Faces that search may show: real ones, of nobody or of a person who is not hidden."""
@@ -86,6 +91,20 @@ class Face(models.Model):
 
     def __str__(self) -> str:
         return f"Face {self.number} in photo {self.photo_id}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the worker has yet to look at its box: no crop, landmarks or embedding."""
+        return not self.crop
+
+    @property
+    def version(self) -> str:
+        """Differs when its picture does; for addresses that browsers may remember."""
+        return PurePosixPath(self.crop.name or "").stem
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        return self.x1, self.y1, self.x2, self.y2
 
     @property
     def width(self) -> float:

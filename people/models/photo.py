@@ -107,6 +107,11 @@ class Photo(Job):
     def __str__(self) -> str:
         return self.original_name
 
+    @property
+    def version(self) -> str:
+        """Differs when its pictures do; for addresses that browsers may remember."""
+        return f"{self.turns}-{self.finished_at.timestamp():.0f}" if self.finished_at else ""
+
     def save(self, *args: object, **kwargs: object) -> None:
         self.search_key = search_key(self.original_name)[:255]
         super().save(*args, **kwargs)  # type: ignore[arg-type]

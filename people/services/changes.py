@@ -4,8 +4,8 @@ A change is {"model", "id", "before", "after"}: the values of the changed fields
 other rows and dates as text. `before` is None for a row that was made, `after` for one that went.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ class Kept:
     fields: tuple[str, ...]
     # Conveniences that faceweb itself changes at any time: not compared, put back if possible.
     loose: frozenset[str] = frozenset()
+    # What a row that comes back has in the fields that are not kept.
+    missing: Mapping[str, Any] = field(default_factory=dict)
 
 
 KEPT = {
@@ -41,8 +43,10 @@ KEPT = {
     ),
     "face": Kept(
         Face,
-        ("person", "assigned_by", "is_anchor", "state", "cluster", "x1", "y1", "x2", "y2"),
+        ("person", "assigned_by", "is_anchor", "state", "cluster", "photo", "number", "origin",
+         "x1", "y1", "x2", "y2"),
         frozenset({"cluster", "is_anchor"}),
+        {"landmarks": [], "detection_score": 0.0},
     ),
     "photo": Kept(Photo, ("naming", "turns", "taken_at", "source")),
     "rejection": Kept(Rejection, ("face", "person")),

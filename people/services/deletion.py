@@ -3,7 +3,6 @@
 The rows go in one transaction that also writes down which points and files must follow.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -14,12 +13,10 @@ from people.models import (
     EditSubject,
     Face,
     FaceEmbedding,
-    FileRemoval,
-    IndexRemoval,
     Person,
     Photo,
 )
-from people.services import history, moving, upkeep
+from people.services import history, leftovers, moving, regions, upkeep
 
 _BATCH = 500
 
@@ -45,11 +42,13 @@ def delete_photos(*, photos: QuerySet[Photo]) -> Receipt:
             for photo_id, crop in faces.values_list("photo_id", "crop"):
                 crops.setdefault(photo_id, []).append(crop)
             face_count += _delete_faces(faces, with_files=False)
-            _remove_files(
-                name
-                for photo in part
-                for name in files.of_photo(
-                    photo.key, photo.file.name or "", crops.get(photo.pk, [])
+            leftovers.note_files(
+                names=(
+                    name
+                    for photo in part
+                    for name in files.of_photo(
+                        photo.key, photo.file.name or "", crops.get(photo.pk, [])
+                    )
                 )
             )
             Photo.objects.filter(pk__in=[photo.pk for photo in part]).delete()
@@ -70,9 +69,12 @@ def delete_person(*, person: Person, with_photos: bool) -> Receipt:
         rest = _delete_faces(Face.objects.filter(person__in=family), with_files=True)
         # Photos that stay must not hand the name out again; later ones may be someone else's.
         came = Q() if person.deleted_at is None else Q(created_at__lte=person.deleted_at)
-        Photo.objects.filter(came, hint_key__in=_import_keys(family)).update(
+        keys = _import_keys(family)
+        Photo.objects.filter(came, hint_key__in=keys).update(
             name_hint="", hint_key="", naming=Photo.Naming.NONE
         )
+        names = Person.everyone.filter(pk__in=family).values_list("name_key", flat=True)
+        regions.forget(photos=Photo.objects.filter(came), keys=keys | set(names))
         history.forget_people(person_ids=family)
         person.delete()
     return Receipt(photos=receipt.photos, faces=receipt.faces + rest, people=1)
@@ -99,29 +101,17 @@ def _import_keys(family: list[int]) -> set[str]:
     return {key for key in keys if key}
 
 
-def forget_faces(*, photos: list[Photo]) -> None:
-    """Delete the faces of photos that are about to be looked at again. Within a transaction."""
-    _delete_faces(Face.objects.filter(photo__in=photos), with_files=False)
+def delete_faces(*, faces: QuerySet[Face]) -> int:
+    """Delete single faces of photos that stay; return how many. Within a transaction."""
+    return _delete_faces(faces, with_files=True)
 
 
 def _delete_faces(faces: QuerySet[Face], *, with_files: bool) -> int:
     people = set(faces.exclude(person=None).values_list("person_id", flat=True))
     rows = FaceEmbedding.objects.filter(face__in=faces)
-    IndexRemoval.objects.bulk_create(
-        [
-            IndexRemoval(collection=f"faces-{embedder}-{version}", point=pk)
-            for pk, embedder, version in rows.values_list("pk", "embedder", "version")
-        ],
-        batch_size=_BATCH,
-    )
+    leftovers.note_points(embeddings=rows)
     if with_files:
-        _remove_files(faces.values_list("crop", flat=True))
+        leftovers.note_files(names=faces.values_list("crop", flat=True))
     _, counts = faces.delete()
     upkeep.mend_covers(person_ids=people)
     return counts.get("people.Face", 0)
-
-
-def _remove_files(names: Iterable[str]) -> None:
-    FileRemoval.objects.bulk_create(
-        [FileRemoval(name=name) for name in names if name], batch_size=_BATCH
-    )

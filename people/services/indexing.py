@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from faceweb import runtime
 from faceweb.recognition import embedders
-from people.models import FaceEmbedding, FileRemoval, IndexRemoval
+from people import files
+from people.models import Face, FaceEmbedding, FileRemoval, IndexRemoval
 
 log = logging.getLogger("faceweb.index")
 
@@ -72,8 +73,12 @@ def remove_files(*, limit: int = 20_000) -> int:
     """Delete the stored files that have to go; return how many."""
     removed = 0
     for removals in _in_batches(FileRemoval.objects.order_by("pk")[:limit]):
+        # A crop's name follows from its box: a face whose box came back may use it again.
+        crops = [removal.name for removal in removals if files.is_crop(removal.name)]
+        used = set(Face.objects.filter(crop__in=crops).values_list("crop", flat=True))
         for removal in removals:
-            default_storage.delete(removal.name)
+            if removal.name not in used:
+                default_storage.delete(removal.name)
         FileRemoval.objects.filter(pk__in=[r.pk for r in removals]).delete()
         removed += len(removals)
     return removed

@@ -5,24 +5,26 @@ Rows are committed first, then the index follows; every step can be done again.
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
-from django.utils import timezone
+from numpy.typing import NDArray
 
 from faceweb import runtime
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode, encode_jpeg
-from faceweb.recognition.pipeline import FoundFace
 from people import files
 from people.jobs import Status
-from people.models import Face, FaceEmbedding, FileRemoval, Photo
-from people.services import deletion, indexing, matching
+from people.models import Face, FaceEmbedding, Photo
+from people.services import indexing, refinding, storing
+from people.services.refinding import Plan
+
+Pixels = NDArray[np.uint8]
 
 log = logging.getLogger("faceweb.photos")
 
@@ -34,14 +36,6 @@ _BATCH_PIXELS = 24_000_000
 class _Decoded:
     photo: Photo
     image: DecodedImage
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    photo: Photo
-    image: DecodedImage
-    faces: list[FoundFace]
     seconds: float
 
 
@@ -84,13 +78,20 @@ def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:
 def _decode(photo: Photo) -> DecodedImage | None:
     """The decoded photo, or None after its row was failed with the reason."""
     try:
-        with default_storage.open(photo.file.name or "") as file:
-            return decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
+        return decoded(photo)
     except ImageError as error:
         _fail(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:
         _fail(photo, "file_missing", str(error))
     return None
+
+
+def decoded(photo: Photo) -> DecodedImage:
+    """The picture, upright and turned as people turned it. Raises ImageError, FileNotFoundError."""
+    with default_storage.open(photo.file.name or "") as file:
+        return decode(
+            cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns
+        )
 
 
 def _fail(photo: Photo, code: str, detail: str) -> None:
@@ -102,7 +103,7 @@ def _look(batch: list[_Decoded]) -> list[FaceEmbedding]:
     """Find the faces of one batch of photos and store them; return rows for the index."""
     start = time.perf_counter()
     try:
-        found = runtime.pipeline().analyse([one.image for one in batch])
+        plans = _plans(batch)
     except Exception as error:
         if len(batch) > 1:  # find out which one it is
             return [row for one in batch for row in _look([one])]
@@ -110,99 +111,48 @@ def _look(batch: list[_Decoded]) -> list[FaceEmbedding]:
         _fail(batch[0].photo, "unexpected", f"{type(error).__name__}: {error}")
         return []
     share = (time.perf_counter() - start) / len(batch)
-    seen = [
-        _Seen(one.photo, one.image, faces, one.seconds + share)
-        for one, faces in zip(batch, found, strict=True)
-    ]
-    for one in seen:
-        _store_pictures(one)
-    embeddings = _commit(seen)
-    for one in seen:
+    seconds = {one.photo.pk: one.seconds + share for one in batch}
+    for plan in plans:
+        store_pictures(photo=plan.photo, image=plan.image)
+        store_crops(crops=plan.crops)
+    embeddings = storing.store(plans=plans, seconds=seconds, spec=runtime.pipeline().spec)
+    for plan in plans:
+        photo = plan.photo
         log.info(
             "photo %d %r done: %d faces, %.0f ms",
-            one.photo.pk, one.photo.original_name, len(one.faces), one.seconds * 1000,
+            photo.pk, photo.original_name, len(plan.crops), seconds[photo.pk] * 1000,
         )  # fmt: skip
     return embeddings
 
 
-def _store_pictures(seen: _Seen) -> None:
-    """Write the preview, the thumbnail and the crops, over what an earlier try left."""
-    key, pixels = seen.photo.key, seen.image.pixels
+def _plans(batch: list[_Decoded]) -> list[Plan]:
+    """Look for faces, and hold them against those that are known in each photo."""
+    pipeline = runtime.pipeline()
+    found = pipeline.analyse([one.image for one in batch])
+    known: dict[int, list[Face]] = {one.photo.pk: [] for one in batch}
+    for face in Face.objects.filter(photo__in=known).order_by("photo", "number"):
+        known[face.photo_id].append(face)
+    return [
+        refinding.plan(
+            photo=one.photo, known=known[one.photo.pk], found=faces,
+            image=one.image, pipeline=pipeline,
+        )
+        for one, faces in zip(batch, found, strict=True)
+    ]  # fmt: skip
+
+
+def store_pictures(*, photo: Photo, image: DecodedImage) -> None:
+    """Write the preview and the thumbnail, over those of an earlier look."""
     sizes = {"preview": files.PREVIEW_SIDE, "thumb": files.THUMB_SIDE}
     for kind, side in sizes.items():
-        _write(files.picture(key, kind), encode_jpeg(pixels, longest_side=side))
-    for number, face in enumerate(seen.faces, start=1):
-        _write(files.crop(key, number), encode_jpeg(face.crop, longest_side=files.CROP_SIDE))
+        _write(files.picture(photo.key, kind), encode_jpeg(image.pixels, longest_side=side))
+
+
+def store_crops(*, crops: Iterable[tuple[str, Pixels]]) -> None:
+    """Write the crops of faces, each under its name."""
+    for name, crop in crops:
+        _write(name, encode_jpeg(crop, longest_side=files.CROP_SIDE))
 
 
 def _write(name: str, content: bytes) -> None:
     default_storage.save(name, ContentFile(content))
-
-
-def _commit(seen: list[_Seen]) -> list[FaceEmbedding]:
-    """Store what was found for those photos that are still ours, in one transaction."""
-    spec = runtime.pipeline().spec
-    with transaction.atomic():
-        claims = {one.photo.claim for one in seen}
-        ours = set(
-            Photo.objects.select_for_update()
-            .filter(pk__in=[one.photo.pk for one in seen], claim__in=claims)
-            .values_list("pk", flat=True)
-        )
-        kept = [one for one in seen if one.photo.pk in ours]
-        _forget_lost([one for one in seen if one.photo.pk not in ours])
-        deletion.forget_faces(photos=[one.photo for one in kept])
-        faces = Face.objects.bulk_create(
-            [_face(one.photo, n, f) for one in kept for n, f in enumerate(one.faces, start=1)]
-        )
-        vectors = [face.embedding for one in kept for face in one.faces]
-        embeddings = FaceEmbedding.objects.bulk_create(
-            [
-                FaceEmbedding(
-                    face=face, embedder=spec.slug, version=spec.version, vector=vector.tobytes()
-                )
-                for face, vector in zip(faces, vectors, strict=True)
-            ]
-        )
-        for one in kept:
-            photo = one.photo
-            photo.width, photo.height = one.image.width, one.image.height
-            photo.status, photo.claim, photo.claimed_by = Status.DONE, None, ""
-            photo.lease_expires_at, photo.finished_at = None, timezone.now()
-            photo.seconds, photo.error_code, photo.error_detail = one.seconds, "", ""
-        Photo.objects.bulk_update(
-            [one.photo for one in kept],
-            ["width", "height", "status", "claim", "claimed_by", "lease_expires_at",
-             "finished_at", "seconds", "error_code", "error_detail"],
-        )  # fmt: skip
-        for one in kept:
-            own = [face for face in faces if face.photo_id == one.photo.pk]
-            matching.decide_alone(photo=one.photo, faces=own)
-    return embeddings
-
-
-def _face(photo: Photo, number: int, found: FoundFace) -> Face:
-    x1, y1, x2, y2 = (float(v) for v in found.box)
-    return Face(
-        photo=photo,
-        number=number,
-        x1=x1, y1=y1, x2=x2, y2=y2,
-        landmarks=[[round(float(x), 2), round(float(y), 2)] for x, y in found.landmarks],
-        detection_score=found.score,
-        quality=found.quality,
-        quality_reasons=list(found.quality_reasons),
-        crop=files.crop(photo.key, number),
-    )  # fmt: skip
-
-
-def _forget_lost(lost: list[_Seen]) -> None:
-    """Photos deleted while they were looked at: what was written for them must go too."""
-    gone = [one for one in lost if not Photo.objects.filter(pk=one.photo.pk).exists()]
-    FileRemoval.objects.bulk_create(
-        FileRemoval(name=name)
-        for one in gone
-        for name in files.of_photo(
-            one.photo.key, one.photo.file.name or "",
-            [files.crop(one.photo.key, n) for n in range(1, len(one.faces) + 1)],
-        )
-    )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -19,7 +19,7 @@ from faceweb.recognition.calibration import Thresholds
 from faceweb.recognition.geometry import prominence
 from faceweb.recognition.quality import defines_person
 from people.jobs import Status
-from people.models import Face, FaceEmbedding, Import, Photo
+from people.models import Face, FaceEmbedding, Import, Person, Photo
 from people.services import scoring
 from people.services.naming import give_imported_name
 
@@ -95,14 +95,24 @@ def decide_alone(*, photo: Photo, faces: Sequence[Face]) -> None:
         return
     chosen = dominant_face(prominence_of(photo, faces))
     if not faces:
-        Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.NO_FACE)
-    elif any(face.person_id for face in faces):
-        Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.GIVEN)
-    elif chosen is None:
-        Photo.objects.filter(pk=photo.pk).update(naming=Photo.Naming.UNDECIDED)
+        naming = Photo.Naming.NO_FACE
+    elif _has_the_name(photo, faces):
+        naming = Photo.Naming.GIVEN
+    elif chosen is None or faces[chosen].person_id is not None:
+        naming = Photo.Naming.UNDECIDED
     else:
         face = faces[chosen]
         give_imported_name(photo=photo, face=face, anchor=defines_person(face.quality))
+        return
+    photo.naming = naming
+    Photo.objects.filter(pk=photo.pk).update(naming=naming)
+
+
+def _has_the_name(photo: Photo, faces: Sequence[Face]) -> bool:
+    """Whether one of the faces belongs to someone of the name that the photo came with."""
+    people = Person.everyone.filter(pk__in=[face.person_id for face in faces if face.person_id])
+    named = Q(name_key=photo.hint_key) | Q(import_key=photo.hint_key)
+    return any(face.person_id for face in faces) and people.filter(named).exists()
 
 
 def prominence_of(photo: Photo, faces: Sequence[Face]) -> Float32:

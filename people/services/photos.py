@@ -20,6 +20,7 @@ from people.jobs import Status
 from people.models import Import, Photo
 from people.names import name_key
 from people.problems import Refused
+from people.services import regions, rescans
 
 _CHUNK = 1024 * 1024
 # "Ana 2", "Ana-2", "Ana (2)", "Ana2", "Ana 2003 07"
@@ -36,12 +37,17 @@ def start_import(*, kind: str, names: str = "none", source: str = "", user: Any 
     return Import.objects.create(kind=kind, names=names, source=source, created_by=user)
 
 
-def add_uploads(*, batch: Import, uploads: Iterable[Any]) -> list[Photo]:
-    """Store uploaded files; return the photos that are new. Refusals are kept on the import."""
+def add_uploads(
+    *, batch: Import, uploads: Iterable[Any], with_regions: bool = False
+) -> list[Photo]:
+    """Store uploaded files; return the photos to look at. Refusals are kept on the import."""
     added = []
     for upload in uploads:
         try:
-            photo = add_photo(batch=batch, file=upload, name=upload.name, size=upload.size)
+            photo = add_photo(
+                batch=batch, file=upload, name=upload.name, size=upload.size,
+                with_regions=with_regions,
+            )  # fmt: skip
         except Refused as refusal:
             note_refusal(batch=batch, name=upload.name, code=refusal.code)
         else:
@@ -57,47 +63,65 @@ def refuse_rest(*, batch: Import, uploads: Iterable[Any]) -> None:
 
 
 def add_photo(
-    *, batch: Import, file: BinaryIO, name: str, size: int, folder: str = "", limit: bool = True
+    *,
+    batch: Import,
+    file: BinaryIO,
+    name: str,
+    size: int,
+    folder: str = "",
+    limit: bool = True,
+    with_regions: bool = False,
+    sidecar: bytes = b"",
 ) -> Photo | None:
     """Store one picture and make its row, queued; None if the same picture is here already.
 
-    `file` is read from its start; `folder` is the name of the folder it lay in. Raises
-    Refused with the code empty, not_an_image, damaged, too_many_pixels or too_large.
+    `file` is read from its start; `folder` is the name of the folder it lay in. With
+    `with_regions`, the names that the file or its XMP `sidecar` has for places in the picture
+    are kept; a picture that is here without them is queued again and returned. Raises Refused
+    with the code empty, not_an_image, damaged, too_many_pixels or too_large.
     """
     if limit and size > settings.FACEWEB_MAX_UPLOAD_MB * 1024 * 1024:
         raise Refused("too_large", f"{size} bytes")
     hint = name_from(batch.names, file_name=name, folder=folder)
     sha256 = _sha256(file)
+    named = regions.read(file=file, sidecar=sidecar) if with_regions else []
     if _is_known(batch, sha256, hint):
-        return None
+        return _with_regions(batch, sha256, named)
     try:
         header = read_header(file, max_pixels=settings.FACEWEB_MAX_PIXELS)
     except ImageError as error:
         raise Refused(error.problem.value, error.detail) from error
-    key = uuid.uuid4()
+    photo = Photo(
+        key=uuid.uuid4(),
+        sha256=sha256,
+        original_name=files.shown_name(name),
+        media_type=header.media_type,
+        size=size,
+        source=batch.source,
+        batch=batch,
+        name_hint=hint,
+        hint_key=name_key(hint),
+        naming=Photo.Naming.WAITING if hint else Photo.Naming.NONE,
+        regions=named,
+    )
+    if _store(photo, file):
+        return photo
+    _is_known(batch, sha256, hint)
+    return _with_regions(batch, sha256, named)
+
+
+def _store(photo: Photo, file: BinaryIO) -> bool:
+    """Store a picture and its row; False if the same picture arrived at the same moment."""
     file.seek(0)
-    path = files.original(key, _EXTENSIONS[header.media_type])
-    stored = default_storage.save(path, File(file))
+    path = files.original(photo.key, _EXTENSIONS[photo.media_type])
+    photo.file.name = default_storage.save(path, File(file))
     try:
         with transaction.atomic():
-            return Photo.objects.create(
-                key=key,
-                file=stored,
-                sha256=sha256,
-                original_name=files.shown_name(name),
-                media_type=header.media_type,
-                size=size,
-                source=batch.source,
-                batch=batch,
-                name_hint=hint,
-                hint_key=name_key(hint),
-                naming=Photo.Naming.WAITING if hint else Photo.Naming.NONE,
-            )
+            photo.save(force_insert=True)
     except IntegrityError:
-        # The same picture arrived twice at the same moment: the other one is kept.
-        default_storage.delete(stored)
-        _is_known(batch, sha256, hint)
-        return None
+        default_storage.delete(photo.file.name)
+        return False
+    return True
 
 
 def note_refusal(*, batch: Import, name: str, code: str) -> None:
@@ -147,6 +171,17 @@ def _is_known(batch: Import, sha256: str, hint: str) -> bool:
         locked.known += 1
         locked.save(update_fields=["known"])
     return True
+
+
+def _with_regions(batch: Import, sha256: str, named: list[dict[str, Any]]) -> Photo | None:
+    """The known photo, queued again, if it had no named regions before; else None."""
+    if not named:
+        return None
+    known = Photo.objects.filter(sha256=sha256, regions=[])
+    if not known.update(regions=named, batch=batch):
+        return None
+    rescans.again(photo_ids=list(Photo.objects.filter(sha256=sha256).values_list("pk", flat=True)))
+    return Photo.objects.get(sha256=sha256)
 
 
 def _sha256(file: BinaryIO) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
-from people.models import Cluster, Edit, EditSubject, Face, Person
+from people.models import Cluster, Edit, EditSubject, Face, Person, Photo
 from people.services.changes import (
     KEPT,
     Change,
@@ -28,6 +28,7 @@ UNDONE = "It is undone already."
 GONE = "What it is about is not there any more."
 SAME = "Everything already is as it was before."
 CHANGED = "It was changed again since."
+LOOKED = "It was a look at the photo. Faces can be drawn, or marked as not a face, on its page."
 PERSON_GONE = "The person it is about is deleted for good."
 PERSON_DELETED = "The person it is about is deleted. Undo that first."
 # The reason that is given when rows stay for several reasons: the most telling first.
@@ -66,6 +67,9 @@ def plan(*, edits: Sequence[Edit], lock: bool = False) -> dict[int, Plan]:
         pk: Plan(problem=UNDONE) if pk in undone else _Planner(rows, pk).plan(own)
         for pk, own in changes.items()
     }
+    for edit in edits:
+        if edit.kind == "rescan":
+            plans[edit.pk] = Plan(problem=LOOKED)
     blocked = [edit for edit in edits if plans[edit.pk].problem == CHANGED]
     for pk, later in _later_edits(blocked, changes).items():
         plans[pk].problem = f"{CHANGED[:-1]}: “{later}”. Undo that first."
@@ -77,7 +81,7 @@ class _Rows:
 
     def __init__(self, changes: list[Change], lock: bool) -> None:
         ids: dict[str, set[int]] = {name: set() for name in KEPT}
-        pointed: dict[Any, set[int]] = {Person: set(), Face: set(), Cluster: set()}
+        pointed: dict[Any, set[int]] = {Person: set(), Face: set(), Cluster: set(), Photo: set()}
         keys = set()
         for change in changes:
             kept = KEPT[change["model"]]
@@ -93,7 +97,7 @@ class _Rows:
         for name, wanted in ids.items():
             self.values[name] = values_of(name, wanted, lock=lock) if wanted else {}
         self.moved = self._moved(changes)
-        self.there = {model: _existing(model, pointed[model]) for model in (Face, Cluster)}
+        self.there = {model: _existing(model, pointed[model]) for model in (Face, Cluster, Photo)}
         owners = Person.everyone.filter(import_key__in=keys - {None})
         self.key_owners = dict(owners.values_list("import_key", "pk"))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from people.models import Face, Person, Rejection
-from people.services import moving, upkeep
+from people.services import moving, numbering, turning, upkeep
 from people.services.changes import (
     CHUNK,
     KEPT,
@@ -28,7 +28,7 @@ def apply(*, plan: Plan) -> list[Change]:
     for name in [name for name in KEPT if name != "person"]:
         own = [step for step in plan.steps if step["model"] == name]
         _update(name, [step for step in own if step["before"] and step["after"]])
-        _delete(name, [step["id"] for step in own if step["after"] is None])
+        delete(name, [step["id"] for step in own if step["after"] is None])
         refused |= _insert(name, [step for step in own if step["before"] is None])
     used = _used(plan.made)
     write_people(changes=[s for s in people if s["id"] in plan.made and s["id"] not in used])
@@ -57,12 +57,18 @@ def write_people(*, changes: Iterable[Change]) -> None:
 
 
 def keep_up(*, changes: list[Change]) -> list[Change]:
-    """Put right what depends on changed rows: covers, clusters, suggestions.
+    """Put right what depends on changed rows: boxes, covers, clusters, suggestions.
 
     Returns the changes of covers that their people lost by it.
     """
     faces = [change for change in changes if change["model"] == "face"]
     people = {change["id"] for change in changes if change["model"] == "person"}
+    moved = [one["id"] for one in faces if one["before"] and one["after"] and "x1" in one["after"]]
+    upkeep.forget_looks(face_ids=moved)
+    for change in changes:
+        if change["model"] == "photo" and "turns" in (change["after"] or {}):
+            by = change["after"]["turns"] - change["before"]["turns"]
+            turning.follow(photo_id=change["id"], by=by)
     upkeep.faces_changed(
         face_ids=[change["id"] for change in faces], cluster_ids=_values(faces, "cluster")
     )
@@ -92,11 +98,13 @@ def _update(name: str, steps: list[Change]) -> None:
 def _insert(name: str, steps: list[Change]) -> set[int]:
     """Make rows again under their old ids; return the steps whose row is there in another form."""
     kept = KEPT[name]
-    rows = []
+    rows: list[Any] = []
     for step in steps:
         values = step["after"].items()
         real = {attribute(kept, field): real_value(kept, field, value) for field, value in values}
-        rows.append(kept.model(pk=step["id"], **real))
+        rows.append(kept.model(pk=step["id"], **{**kept.missing, **real}))
+    if name == "face":
+        numbering.renumber_taken(faces=rows)
     manager(kept).bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
     there: set[int] = set()
     for chunk in in_chunks([step["id"] for step in steps]):
@@ -104,7 +112,10 @@ def _insert(name: str, steps: list[Change]) -> set[int]:
     return {id(step) for step in steps if step["id"] not in there}
 
 
-def _delete(name: str, ids: list[int]) -> None:
+def delete(name: str, ids: list[int]) -> None:
+    """Delete rows; what was seen in the boxes of faces goes with them."""
+    if name == "face":
+        upkeep.forget_looks(face_ids=ids)
     for chunk in in_chunks(ids):
         manager(KEPT[name]).filter(pk__in=chunk).delete()
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from people.models import Cluster, Face, Person, Suggestion
+from people.models import Cluster, Face, FaceEmbedding, Person, Suggestion
 from people.models.counts import count_of_faces
+from people.services import leftovers
 from people.services.changes import Change, in_chunks, updated
 
 
@@ -45,6 +46,21 @@ def faces_changed(*, face_ids: Iterable[int], cluster_ids: Iterable[int | None])
         Cluster.objects.filter(pk__in=list(found.values_list("pk", flat=True))).update(
             cover=Subquery(first.values("pk")[:1])
         )
+
+
+def forget_looks(*, face_ids: Iterable[int]) -> None:
+    """Drop what was seen in the boxes of faces that were moved, or that are about to go.
+
+    A face without a crop waits until the worker has looked at its box.
+    """
+    for chunk in in_chunks(sorted(face_ids)):
+        faces = Face.objects.filter(pk__in=chunk)
+        embeddings = FaceEmbedding.objects.filter(face__in=chunk)
+        leftovers.note_points(embeddings=embeddings)
+        leftovers.note_files(names=faces.values_list("crop", flat=True))
+        embeddings.delete()
+        Suggestion.objects.filter(face__in=chunk).delete()
+        faces.update(crop="", landmarks=[], quality=None, quality_reasons=[], fit=None)
 
 
 def _best_faces() -> QuerySet[Face]:

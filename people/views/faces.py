@@ -3,6 +3,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from people import tasks
@@ -18,7 +19,11 @@ from people.views.media import stored_file
 def crop(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The picture of one face."""
     face = get_object_or_404(Face, pk=pk)
-    return stored_file(request, face.crop.name or "")
+    if face.is_waiting:
+        response = redirect(static("faceweb/waiting.svg"))
+        response["Cache-Control"] = "no-store"
+        return response
+    return stored_file(request, face.crop.name or "", version=face.version)
 
 
 @require_http_methods(["GET", "POST"])

@@ -37,7 +37,11 @@ def upload(request: HttpRequest) -> HttpResponse:
             return redirect("upload")
         names = "file" if form.cleaned_data.get("names_from_files") else "none"
         batch = photos.start_import(kind=Import.Kind.UPLOAD, names=names, user=request.user)
-    added = photos.add_uploads(batch=batch, uploads=files[: settings.FACEWEB_MAX_UPLOAD_FILES])
+    added = photos.add_uploads(
+        batch=batch,
+        uploads=files[: settings.FACEWEB_MAX_UPLOAD_FILES],
+        with_regions=bool(form.cleaned_data.get("regions")),
+    )
     photos.refuse_rest(batch=batch, uploads=files[settings.FACEWEB_MAX_UPLOAD_FILES :])
     tasks.enqueue_photos([photo.pk for photo in added])
     tasks.enqueue_settling(batch.pk)

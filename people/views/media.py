@@ -3,18 +3,36 @@
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseNotModified,
+)
+
+_DAY, _MINUTES = 86_400, 300
 
 
 def stored_file(
-    request: HttpRequest, name: str, *, content_type: str = "image/jpeg", download_as: str = ""
+    request: HttpRequest,
+    name: str,
+    *,
+    content_type: str = "image/jpeg",
+    download_as: str = "",
+    version: str = "",
 ) -> HttpResponseBase:
     """A stored file as a response. Pictures made by faceweb are shown, originals downloaded.
 
-    What people uploaded is never shown inline: the browser would have to trust it.
+    What people uploaded is never shown inline: the browser would have to trust it. `version`
+    differs when the picture does: with it in the address ("?v=") browsers keep the picture for a
+    day, else for some minutes, and then only ask whether it is still the same.
     """
     if not name:
         raise Http404
+    etag = f'"{version}"' if version else None
+    if etag and request.headers.get("If-None-Match") == etag:
+        return _cached(request, HttpResponseNotModified(headers={"ETag": etag}), version)
     try:
         file: Any = default_storage.open(name)
     except FileNotFoundError:
@@ -22,6 +40,14 @@ def stored_file(
     response = FileResponse(
         file, content_type=content_type, as_attachment=bool(download_as), filename=download_as
     )
-    response["Cache-Control"] = "private, max-age=86400"
+    if etag:
+        response["ETag"] = etag
+    _cached(request, response, version)
     response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _cached(request: HttpRequest, response: HttpResponseBase, version: str) -> HttpResponseBase:
+    changing = bool(version) and request.GET.get("v") != version
+    response["Cache-Control"] = f"private, max-age={_MINUTES if changing else _DAY}"
     return response

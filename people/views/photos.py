@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -6,12 +8,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from people import files, tasks
 from people.forms import NameForm
-from people.models import Photo
-from people.services import deletion, photos
+from people.models import Face, Photo
+from people.services import deletion, history, photos, regions, timeline
 from people.services.stats import photo_states
 from people.views.media import stored_file
 
 PER_PAGE = 60
+SHOWN_EDITS = 5
 
 
 @require_safe
@@ -31,10 +34,21 @@ def photo(request: HttpRequest, pk: int) -> HttpResponse:
     """One photo with its boxes and names."""
     photo = get_object_or_404(Photo.objects.select_related("batch"), pk=pk)
     faces = list(photo.faces.active().select_related("person"))
+    hidden = list(photo.faces.filter(state=Face.State.NOT_A_FACE))
     template = "people/photo.html"
     if request.htmx and request.GET.get("part") == "body":  # type: ignore[attr-defined]
         template = "people/_photo_body.html"
-    return render(request, template, {"photo": photo, "faces": faces, "form": NameForm()})
+    context: dict[str, Any] = {
+        "photo": photo,
+        "faces": faces,
+        "waiting": photo.is_pending or any(face.is_waiting for face in faces),
+        "hidden": hidden,
+        "undecided_regions": regions.undecided(photo),
+        "form": NameForm(),
+    }
+    if template == "people/photo.html":
+        context["entries"] = timeline.entries_of(list(history.of(photo=photo)[:SHOWN_EDITS]))
+    return render(request, template, context)
 
 
 @require_POST
@@ -75,4 +89,4 @@ def image(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
         )
     if kind not in ("preview", "thumb"):
         raise Http404
-    return stored_file(request, files.picture(photo.key, kind))
+    return stored_file(request, files.picture(photo.key, kind), version=photo.version)

@@ -30,6 +30,7 @@
   let batch = "";
   let rowsUrl = "";
   let namesFromFiles = false;
+  let regions = false;
 
   const plural = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
   const size = (bytes) => {
@@ -152,6 +153,7 @@
       return;
     }
     namesFromFiles = form.elements.names_from_files.checked;
+    regions = form.elements.regions.checked;
     const files = chosen;
     chosen = [];
     form.hidden = true;
@@ -268,6 +270,7 @@
     data.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
     if (batch) data.append("batch", batch);
     if (namesFromFiles) data.append("names_from_files", "on");
+    if (regions) data.append("regions", "on");
     data.append("files", job.file);
     const request = new XMLHttpRequest();
     request.open("POST", form.getAttribute("action"));

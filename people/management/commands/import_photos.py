@@ -13,6 +13,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from faceweb import instance, queues
+from faceweb.recognition.metadata import MAX_PACKET
 from people import tasks
 from people.jobs import Status
 from people.models import Import
@@ -40,6 +41,11 @@ class Command(BaseCommand):
             default="none",
             help="Take people's names from file names, from folder names, or not.",
         )
+        parser.add_argument(
+            "--regions",
+            action="store_true",
+            help="Take names that the photos, or XMP files beside them, have for places in them.",
+        )
         parser.add_argument("--source", default="", help="Where the photos are from, in words.")
         parser.add_argument(
             "--inline",
@@ -49,10 +55,18 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print the outcome as JSON.")
 
     def handle(
-        self, *, folder: Path, names: str, source: str, inline: bool, **options: Any
+        self,
+        *,
+        folder: Path,
+        names: str,
+        source: str,
+        inline: bool,
+        regions: bool = False,
+        **options: Any,
     ) -> None:
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder.")
+        self.with_regions = regions
         self.bar_off = options["json"] or not sys.stderr.isatty()
         if inline:
             try:
@@ -91,7 +105,8 @@ class Command(BaseCommand):
                 with path.open("rb") as file:
                     photo = photos.add_photo(
                         batch=batch, file=file, name=path.name, size=path.stat().st_size,
-                        folder=path.parent.name, limit=False,
+                        folder=path.parent.name, limit=False, with_regions=self.with_regions,
+                        sidecar=_sidecar(path) if self.with_regions else b"",
                     )  # fmt: skip
             except Refused as refusal:
                 photos.note_refusal(batch=batch, name=_below(folder, path), code=refusal.code)
@@ -203,6 +218,16 @@ def _files(folder: Path) -> Iterator[Path]:
             path = Path(parent) / name
             if not name.startswith(".") and path.suffix.lower() not in _PASSED_OVER:
                 yield path
+
+
+def _sidecar(path: Path) -> bytes:
+    """The XMP file beside a photo: photo.jpg.xmp or photo.xmp. Empty if there is none."""
+    for base in (path.name, path.stem):
+        for extension in (".xmp", ".XMP"):
+            beside = path.with_name(base + extension)
+            if beside.is_file() and beside.stat().st_size <= MAX_PACKET:
+                return beside.read_bytes()
+    return b""
 
 
 def _below(folder: Path, path: Path) -> str:
