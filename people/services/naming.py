@@ -37,7 +37,7 @@ def unname_face(*, face: Face) -> None:
 def rename_person(*, person: Person, name: str) -> int:
     """Rename a person; return how many others have that name."""
     person.name = name
-    person.save(update_fields=["name", "name_key"])
+    person.save(update_fields=["name", "name_key", "search_key"])
     return Person.objects.named(name).exclude(pk=person.pk).count()
 
 

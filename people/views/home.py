@@ -1,7 +1,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from people.models import Face, Person, Photo
+from people.models import Person, Photo
 from people.services.stats import archive_summary
 
 
@@ -15,6 +15,5 @@ def home(request: HttpRequest) -> HttpResponse:
             "recent_photos": Photo.objects.order_by("-pk")[:12],
             "recent_people": Person.objects.with_face_count().order_by("-pk")[:8],
             "undecided": Photo.objects.undecided().count(),
-            "unassigned": Face.objects.unassigned().exists(),
         },
     )

@@ -9,13 +9,13 @@ from people.forms import NameForm, PersonDeleteForm, PersonFilterForm
 from people.models import Person
 from people.services import deletion, naming
 
-PER_PAGE = 60
+PER_PAGE = 72  # whole rows of 2, 3, 4, 6 and 8
 
 
 @require_safe
 def person_list(request: HttpRequest) -> HttpResponse:
     form = PersonFilterForm(request.GET)
-    people = form.people().with_face_count().select_related("cover")
+    people = form.people().with_face_count()
     page = Paginator(people, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "people/people.html", {"page": page, "form": form})
 

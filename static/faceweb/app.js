@@ -24,6 +24,13 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (name && successful) document.body.dispatchEvent(new CustomEvent(name));
 });
 
+// Links that act like buttons answer to the space bar as buttons do.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
 // Hints that only hold when scripts run.
 document.addEventListener("DOMContentLoaded", () => {
   for (const hint of document.querySelectorAll("[data-with-script]")) hint.hidden = false;

@@ -172,3 +172,11 @@ def test_deciding_by_hand_settles_the_photo() -> None:
 def test_renaming_counts_namesakes() -> None:
     make_person("Ana")
     assert naming.rename_person(person=make_person("Rui"), name="ANA") == 1
+
+
+@pytest.mark.django_db
+def test_a_renamed_person_is_found_by_the_new_name() -> None:
+    person = make_person("Rui")
+    naming.rename_person(person=person, name="João Baião")
+    assert list(Person.objects.matching("joao")) == [person]
+    assert not Person.objects.matching("rui").exists()

@@ -23,6 +23,12 @@ from faceweb.supervisor import Part, StartFailed, Supervisor
 ADMIN_NAME = "admin"
 # Hosts that stand for every interface; the web server is asked for on one of them.
 _ANY_HOST = {"0.0.0.0", "::"}  # noqa: S104
+_WORKER_ENVIRONMENT = {
+    # Threads that each keep their own heap would make the worker grow by half.
+    "MALLOC_ARENA_MAX": "2",
+    # Celery's many lines about being root; `start` says it in one.
+    "PYTHONWARNINGS": "ignore:You're running the worker",
+}
 # Without letters and digits that look alike.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -48,6 +54,8 @@ class Command(BaseCommand):
         logging.getLogger("django.contrib.staticfiles").setLevel(logging.ERROR)
         call_command("collectstatic", interactive=False, verbosity=0)
         self._make_admin()
+        if os.geteuid() == 0:
+            self.stdout.write("This is the account root. faceweb is safer under one of its own.")
         (settings.DATA_DIR / "run" / "worker.json").unlink(missing_ok=True)
         supervisor = Supervisor(_parts(), lock=lock)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -119,8 +127,7 @@ def _parts() -> list[Part]:
         "--no-control-socket",
     ]  # fmt: skip
     parts = [
-        # Threads that each keep their own heap would make the worker grow by half.
-        Part("worker", worker, _worker_ready, environment={"MALLOC_ARENA_MAX": "2"}),
+        Part("worker", worker, _worker_ready, environment=_WORKER_ENVIRONMENT),
         Part("web", web, _web_ready),
     ]
     return parts if settings.REDIS_URL else [_broker(), *parts]
