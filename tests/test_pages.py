@@ -44,6 +44,12 @@ def test_a_stranger_sees_nothing(client: Client, pattern: URLPattern) -> None:
         assert response.status_code == 302 and response.url.startswith("/login/"), pattern.name
 
 
+def test_a_part_of_a_page_is_never_the_sign_in_page(client: Client) -> None:
+    response = client.get(reverse("photos"), headers={"HX-Request": "true"})
+    assert response.status_code == 200 and response["HX-Refresh"] == "true"
+    assert not response.content
+
+
 def test_pages_send_a_strict_policy(signed_in: Client) -> None:
     policy = signed_in.get("/")["Content-Security-Policy"]
     assert "default-src 'self'" in policy and "unsafe" not in policy
