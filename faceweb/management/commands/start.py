@@ -23,12 +23,6 @@ from faceweb.supervisor import Part, StartFailed, Supervisor
 ADMIN_NAME = "admin"
 # Hosts that stand for every interface; the web server is asked for on one of them.
 _ANY_HOST = {"0.0.0.0", "::"}  # noqa: S104
-_WORKER_ENVIRONMENT = {
-    # Threads that each keep their own heap would make the worker grow by half.
-    "MALLOC_ARENA_MAX": "2",
-    # Celery's many lines about being root; `start` says it in one.
-    "PYTHONWARNINGS": "ignore:You're running the worker",
-}
 # Without letters and digits that look alike.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -127,7 +121,8 @@ def _parts() -> list[Part]:
         "--no-control-socket",
     ]  # fmt: skip
     parts = [
-        Part("worker", worker, _worker_ready, environment=_WORKER_ENVIRONMENT),
+        # Threads that each keep their own heap would make the worker grow by half.
+        Part("worker", worker, _worker_ready, environment={"MALLOC_ARENA_MAX": "2"}),
         Part("web", web, _web_ready),
     ]
     return parts if settings.REDIS_URL else [_broker(), *parts]
