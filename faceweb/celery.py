@@ -2,12 +2,16 @@
 
 import logging
 import os
+import warnings
 from typing import Any
 
 from celery import Celery, signals
 from celery.beat import EmbeddedService
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "faceweb.settings")
+
+# Many lines about being root, which `manage.py start` says in one.
+warnings.filterwarnings("ignore", "You're running the worker with superuser privileges")
 
 app = Celery("faceweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")

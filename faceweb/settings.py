@@ -21,13 +21,23 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
 
 DATA_DIR = env.folder("FACEWEB_DATA_DIR", BASE_DIR / "data")
-try:
-    (DATA_DIR / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
-except OSError as error:
-    raise ImproperlyConfigured(
-        f"The data folder {DATA_DIR} cannot be written ({error.strerror}). "
+
+
+def _unusable(reason: str | None) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"The data folder {DATA_DIR} cannot be written ({reason}). "
         "Choose another with FACEWEB_DATA_DIR."
-    ) from None
+    )
+
+
+try:
+    # What it holds is nobody else's business on a shared machine.
+    DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (DATA_DIR / "run").mkdir(exist_ok=True, mode=0o700)
+except OSError as error:
+    raise _unusable(error.strerror) from None
+if not all(os.access(path, os.W_OK | os.X_OK) for path in (DATA_DIR, DATA_DIR / "run")):
+    raise _unusable("it belongs to another account")
 
 
 def _secret_key() -> str:
@@ -45,12 +55,9 @@ def _secret_key() -> str:
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
             Path(draft).unlink()
+        return path.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"The data folder {DATA_DIR} cannot be written ({error.strerror}). "
-            "Choose another with FACEWEB_DATA_DIR."
-        ) from None
-    return path.read_text()
+        raise _unusable(error.strerror) from None
 
 
 # --- web -----------------------------------------------------------------------------------------
@@ -96,6 +103,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "faceweb.middleware.content_security_policy",
+    "faceweb.middleware.sign_in_on_a_whole_page",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -261,5 +269,7 @@ LOGGING = {
         "faceweb": {"level": env.choice("FACEWEB_LOG_LEVEL", "INFO",
                                         ("DEBUG", "INFO", "WARNING", "ERROR"))},
         "django.request": {"level": "ERROR"},
+        # Said in one line by the page that answers.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }  # fmt: skip

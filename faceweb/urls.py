@@ -1,8 +1,8 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
-from django.views.generic import RedirectView
 
+from faceweb import views
 from faceweb.health import healthz
 
 urlpatterns = [
@@ -11,8 +11,10 @@ urlpatterns = [
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("password/", auth.PasswordChangeView.as_view(), name="password_change"),
     path("password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
-    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    path("admin/login/", views.admin_sign_in),
     path("admin/", admin.site.urls),
     path("", include("search.urls")),
     path("", include("people.urls")),
 ]
+
+handler400 = "faceweb.views.bad_request"

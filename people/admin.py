@@ -7,7 +7,7 @@ for the rows shown, and deleting goes through the services so that nothing is le
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,10 +16,12 @@ from django.utils.safestring import SafeString
 from people import tasks
 from people.jobs import Status
 from people.models import Face, Import, Person, Photo
-from people.services import deletion, photos
+from people.names import search_key
+from people.services import deletion, naming, photos
 
 admin.site.site_header = admin.site.site_title = "faceweb"
 admin.site.index_title = "Everything that is stored"
+admin.site.enable_nav_sidebar = False
 
 
 def thumbnail(url: str, *, link: str = "", side: int = 56) -> SafeString:
@@ -27,11 +29,31 @@ def thumbnail(url: str, *, link: str = "", side: int = 56) -> SafeString:
     return format_html('<a href="{}">{}</a>', link, picture) if link else picture
 
 
+def pixels(row: Any) -> str:
+    """Where a face is in its photo, in words."""
+    return f"{row.width:.0f} × {row.height:.0f} pixels, at {row.x1:.0f}, {row.y1:.0f}"
+
+
+def state_in_words(job: Any) -> str:
+    """How far a photo or a search is, with the code of what went wrong."""
+    words = str(job.get_status_display())
+    return f"{words}: {job.error_code}" if job.error_code else words
+
+
 class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Lists that do not count the whole table twice."""
+    """Lists that do not count the whole table twice, found without regard to accents."""
 
     show_full_result_count = False
     list_per_page = 50
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, twice = super().get_search_results(request, queryset, search_term)
+        if (plain := search_key(search_term)) != search_term:
+            also, also_twice = super().get_search_results(request, queryset, plain)
+            return found | also, twice or also_twice
+        return found, twice
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -44,21 +66,24 @@ class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 class FaceInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Face
-    fields = ("picture", "number", "person", "state", "detection_score")
-    readonly_fields = ("picture", "number", "detection_score")
-    autocomplete_fields = ("person",)
+    fields = readonly_fields = ("picture", "number", "person", "state", "score")
+    show_change_link = True
     extra = 0
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="")
+    @admin.display(description="detection score")
+    def score(self, face: Face) -> str:
+        return f"{face.detection_score:.3f}"
+
+    @admin.display(description="picture")
     def picture(self, face: Face) -> SafeString:
         return thumbnail(reverse("face-crop", args=[face.pk]))
 
 
-class NameSourceFilter(admin.SimpleListFilter):
+class HasFacesFilter(admin.SimpleListFilter):
     title = "faces"
     parameter_name = "has_faces"
 
@@ -66,10 +91,11 @@ class NameSourceFilter(admin.SimpleListFilter):
         return [("yes", "With faces"), ("no", "Without faces")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        faces = Exists(Face.objects.active().filter(person=OuterRef("pk")))
         if self.value() == "yes":
-            return queryset.filter(faces__isnull=False).distinct()
+            return queryset.filter(faces)
         if self.value() == "no":
-            return queryset.filter(faces__isnull=True)
+            return queryset.filter(~faces)
         return queryset
 
 
@@ -77,8 +103,8 @@ class NameSourceFilter(admin.SimpleListFilter):
 class PersonAdmin(LargeTableAdmin):
     list_display = ("picture", "name", "face_count", "is_searchable", "retain_until", "created_at")
     list_display_links = ("picture", "name")
-    list_filter = ("is_searchable", NameSourceFilter, "retain_until")
-    search_fields = ("name", "name_key")
+    list_filter = ("is_searchable", HasFacesFilter, "retain_until")
+    search_fields = ("search_key",)
     readonly_fields = ("picture", "face_count", "created_at", "page")
     fields = ("picture", "name", "is_searchable", "notes", "lawful_basis", "consent_on",
               "retain_until", "face_count", "created_at", "page")  # fmt: skip
@@ -89,7 +115,7 @@ class PersonAdmin(LargeTableAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
         return Person.objects.with_face_count()
 
-    @admin.display(description="")
+    @admin.display(description="picture")
     def picture(self, person: Person) -> SafeString | str:
         return thumbnail(reverse("face-crop", args=[person.cover_id])) if person.cover_id else ""
 
@@ -113,23 +139,22 @@ class PersonAdmin(LargeTableAdmin):
 
 @admin.register(Photo)
 class PhotoAdmin(LargeTableAdmin):
-    list_display = ("picture", "original_name", "status", "error_code", "naming", "face_count",
-                    "source", "created_at")  # fmt: skip
+    list_display = ("picture", "original_name", "state", "naming", "face_count", "source",
+                    "created_at")  # fmt: skip
     list_display_links = ("picture", "original_name")
-    list_filter = ("status", "naming", "error_code", "media_type")
-    search_fields = ("original_name", "source", "sha256")
-    date_hierarchy = "created_at"
+    list_filter = ("status", "naming", "error_code", "media_type", "created_at")
+    search_fields = ("search_key", "source", "sha256")
     actions = ("retry",)
     inlines = (FaceInline,)
-    readonly_fields = ("picture", "original_name", "status", "problem", "error_detail", "naming",
+    readonly_fields = ("picture", "original_name", "status", "reason", "error_detail", "naming",
                        "name_hint", "batch", "media_type", "size", "width", "height", "sha256",
-                       "crashes", "seconds", "created_at", "finished_at", "page")  # fmt: skip
+                       "crashes", "took", "created_at", "finished_at", "page")  # fmt: skip
     fields = (*readonly_fields, "source")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Photo]:
         return Photo.objects.with_face_count().select_related("batch")
 
-    @admin.display(description="")
+    @admin.display(description="picture")
     def picture(self, photo: Photo) -> SafeString | str:
         if photo.status != Status.DONE:
             return ""
@@ -139,16 +164,32 @@ class PhotoAdmin(LargeTableAdmin):
     def face_count(self, photo: Photo) -> int:
         return photo.face_count  # type: ignore[attr-defined, no-any-return]
 
+    @admin.display(description="status", ordering="status")
+    def state(self, photo: Photo) -> str:
+        return state_in_words(photo)
+
+    @admin.display(description="problem")
+    def reason(self, photo: Photo) -> str:
+        return photo.problem or "-"
+
+    @admin.display(description="looked at for")
+    def took(self, photo: Photo) -> str:
+        return f"{photo.seconds:.2f} s" if photo.seconds is not None else "-"
+
     @admin.display(description="page")
     def page(self, photo: Photo) -> SafeString:
         return format_html('<a href="{}">With its faces</a>', reverse("photo", args=[photo.pk]))
 
-    @admin.action(description="Look at failed photos again")
+    @admin.action(description="Look at failed photos again", permissions=["change"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
         ids = list(queryset.filter(status=Status.FAILED).values_list("pk", flat=True))
         count = photos.retry(photo_ids=ids)
         tasks.enqueue_photos(ids)
-        self.message_user(request, f"{count} photos are looked at again.", messages.SUCCESS)
+        if not count:
+            self.message_user(request, "None of these photos had failed.", messages.WARNING)
+            return
+        words = "1 photo is" if count == 1 else f"{count} photos are"
+        self.message_user(request, f"{words} looked at again.", messages.SUCCESS)
 
     def delete_model(self, request: HttpRequest, obj: Photo) -> None:
         self.delete_queryset(request, Photo.objects.filter(pk=obj.pk))
@@ -162,21 +203,21 @@ class PhotoAdmin(LargeTableAdmin):
 
 @admin.register(Face)
 class FaceAdmin(LargeTableAdmin):
-    list_display = ("picture", "photo_name", "number", "person", "assigned_by", "state",
-                    "detection_score")  # fmt: skip
+    list_display = ("picture", "photo_name", "number", "person", "assigned_by", "state", "score")
     list_filter = ("state", "assigned_by", ("person", admin.EmptyFieldListFilter))
     list_select_related = ("photo", "person")
-    search_fields = ("person__name", "person__name_key", "photo__original_name")
+    search_fields = ("person__search_key", "photo__search_key")
+    ordering = ("-pk",)  # by photo and number, the database would have to sort every face
     autocomplete_fields = ("person",)
-    readonly_fields = ("picture", "photo_name", "number", "assigned_by", "detection_score",
-                       "x1", "y1", "x2", "y2", "landmarks", "created_at")  # fmt: skip
-    fields = ("picture", "photo_name", "person", "state", "assigned_by", "number",
-              "detection_score", ("x1", "y1", "x2", "y2"), "landmarks", "created_at")  # fmt: skip
+    readonly_fields = ("picture", "photo_name", "number", "assigned_by", "score", "box",
+                       "created_at")  # fmt: skip
+    fields = ("picture", "photo_name", "person", "state", "assigned_by", "number", "score", "box",
+              "created_at")  # fmt: skip
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # a face goes with its photo or its person
 
-    @admin.display(description="")
+    @admin.display(description="picture")
     def picture(self, face: Face) -> SafeString:
         return thumbnail(reverse("face-crop", args=[face.pk]))
 
@@ -185,11 +226,21 @@ class FaceAdmin(LargeTableAdmin):
         link = reverse("photo", args=[face.photo_id])
         return format_html('<a href="{}">{}</a>', link, face.photo.original_name)
 
+    @admin.display(description="detection score", ordering="detection_score")
+    def score(self, face: Face) -> str:
+        return f"{face.detection_score:.3f}"
+
+    @admin.display(description="box")
+    def box(self, face: Face) -> str:
+        return pixels(face)
+
     def save_model(self, request: HttpRequest, obj: Face, form: Any, change: bool) -> None:
         if "person" in form.changed_data:
             obj.assigned_by = Face.AssignedBy.HAND if obj.person_id else ""
             obj.is_anchor = False
         super().save_model(request, obj, form, change)
+        # The old person's cover may be this face, and the new person may have none yet.
+        naming.after_losing_faces([pk for pk in (form.initial.get("person"), obj.person_id) if pk])
 
 
 @admin.register(Import)

@@ -167,14 +167,14 @@ def enqueue_after_edit(edit: Edit) -> None:
     """
     queues.send(drain_removals)
     queues.send(refresh_after_edit, edit.pk)
-
-
-def enqueue_guesses() -> None:
-    """After what changes all scores: other rates, another calibration, another embedder."""
-    queues.send(refresh_guesses)
     if edit.kind in _WITH_A_LOOK:
         about = edit.subjects.filter(kind=EditSubject.Kind.PHOTO).values("subject_id")
         photos = Photo.objects.filter(pk__in=about).order_by()
         enqueue_again(photos.filter(status=Status.QUEUED).values_list("pk", flat=True))
         waiting = photos.filter(status=Status.DONE, faces__in=Face.objects.waiting())
         enqueue_boxes(waiting.values_list("pk", flat=True).distinct())
+
+
+def enqueue_guesses() -> None:
+    """After what changes all scores: other rates, another calibration, another embedder."""
+    queues.send(refresh_guesses)

@@ -19,6 +19,13 @@ def _own(request: HttpRequest) -> QuerySet[Search]:
     return Search.objects.filter(created_by=request.user)  # type: ignore[misc]
 
 
+def _seen(request: HttpRequest) -> QuerySet[Search]:
+    """Searches whose pictures may be looked at: those who run the admin panel see all there."""
+    if request.user.has_perm("search.view_search"):
+        return Search.objects.all()
+    return _own(request)
+
+
 @require_http_methods(["GET", "POST"])
 def index(request: HttpRequest) -> HttpResponse:
     """Ask who is in a photo."""
@@ -39,6 +46,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "recent": _own(request)[:8],
+        "has_faces": searches.live_faces().exists(),
         "retention_hours": settings.FACEWEB_SEARCH_RETENTION.total_seconds() / 3600,
         "max_megabytes": settings.FACEWEB_MAX_UPLOAD_MB,
     }
@@ -61,13 +69,13 @@ def body(request: HttpRequest, pk: str) -> HttpResponse:
 
 @require_safe
 def image(request: HttpRequest, pk: str) -> HttpResponseBase:
-    search = get_object_or_404(_own(request), pk=pk)
+    search = get_object_or_404(_seen(request), pk=pk)
     return stored_file(request, files.picture(search.pk))
 
 
 @require_safe
 def crop(request: HttpRequest, pk: str, number: int) -> HttpResponseBase:
-    search = get_object_or_404(_own(request), pk=pk)
+    search = get_object_or_404(_seen(request), pk=pk)
     return stored_file(request, files.crop(search.pk, number))
 
 

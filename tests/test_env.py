@@ -244,6 +244,21 @@ def test_a_nonsensical_setting_is_refused_by_name(tmp_path, name, value):
     assert re.search(rf"ImproperlyConfigured: .*\b{name}\b", done.stderr)
 
 
+def test_the_data_folder_is_closed_to_other_accounts(tmp_path):
+    settings_in_a_process_of_their_own(tmp_path / "new" / "data", "")
+    assert (tmp_path / "new" / "data").stat().st_mode & 0o077 == 0
+
+
+def test_a_data_folder_of_another_account_is_refused_in_a_sentence(tmp_path):
+    # Root may write everywhere, so the answer of the system is given here.
+    code = "import importlib, os; os.access = lambda *_, **__: False"
+    done = settings_in_a_process_of_their_own(
+        tmp_path, f"{code}; importlib.reload(faceweb.settings)"
+    )
+    assert done.returncode and "belongs to another account" in done.stderr
+    assert "FACEWEB_DATA_DIR" in done.stderr.splitlines()[-1]
+
+
 def variables_read(folder: Path) -> set[str]:
     code = "print(*faceweb.env.READ)"
     done = settings_in_a_process_of_their_own(folder, code)

@@ -50,7 +50,8 @@ class PhotoQuerySet(JobQuerySet):
         return self.filter(naming=Photo.Naming.UNDECIDED)
 
     def without_faces(self) -> Self:
-        return self.filter(status=Status.DONE, faces__isnull=True)
+        faces = Face.objects.active().filter(photo=models.OuterRef("pk"))
+        return self.filter(~models.Exists(faces), status=Status.DONE)
 
     def with_unnamed_faces(self) -> Self:
         unnamed = Face.objects.unassigned().filter(photo=models.OuterRef("pk"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from people.jobs import Status
 from people.models import (
@@ -58,6 +58,7 @@ class ImportProgress:
     failed: int
     pending: int
     faces: int
+    unnamed: int
     undecided: int
     known: int
     refused: list[RefusedFile]
@@ -102,6 +103,15 @@ def photo_states() -> list[PhotoState]:
     ]
 
 
+def recent_imports(*, limit: int) -> list[tuple[Import, int]]:
+    """The newest imports that brought photos, each with the number of them."""
+    own = Photo.objects.filter(batch=OuterRef("pk"))
+    imports = list(Import.objects.filter(Exists(own))[:limit])
+    photos = Photo.objects.filter(batch__in=imports).order_by()
+    counts = dict(photos.values_list("batch").annotate(n=Count("pk")))
+    return [(batch, counts.get(batch.pk, 0)) for batch in imports]
+
+
 def import_progress(batch: Import) -> ImportProgress:
     by_status = _by_status(batch.photos.all())
     return ImportProgress(
@@ -110,6 +120,7 @@ def import_progress(batch: Import) -> ImportProgress:
         failed=by_status.get(Status.FAILED, 0),
         pending=_pending(by_status),
         faces=Face.objects.active().filter(photo__batch=batch).count(),
+        unnamed=Face.objects.unassigned().filter(photo__batch=batch).count(),
         undecided=batch.photos.undecided().count(),
         known=batch.known,
         refused=[RefusedFile(r["name"], sentence(r["code"])) for r in batch.refused],

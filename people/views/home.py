@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -15,6 +16,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "summary": archive_summary(),
             "recent_photos": Photo.objects.order_by("-pk")[:12],
             "recent_people": Person.objects.with_face_count().order_by("-pk")[:8],
+            "max_megabytes": settings.FACEWEB_MAX_UPLOAD_MB,
             "undecided": Photo.objects.undecided().count(),
             "unknown": Cluster.objects.waiting()[: reviewing.COUNTED].count(),
             "suggested": reviewing.queue()[: reviewing.COUNTED].count(),

@@ -1,4 +1,5 @@
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -8,7 +9,7 @@ from people import tasks
 from people.forms import UploadForm
 from people.models import Import
 from people.services import photos
-from people.services.stats import import_progress
+from people.services.stats import import_progress, recent_imports
 
 ROWS = 100
 
@@ -25,7 +26,7 @@ def upload(request: HttpRequest) -> HttpResponse:
             "form": UploadForm(),
             "max_files": settings.FACEWEB_MAX_UPLOAD_FILES,
             "max_megabytes": settings.FACEWEB_MAX_UPLOAD_MB,
-            "recent": Import.objects.filter(kind=Import.Kind.UPLOAD)[:5],
+            "recent": recent_imports(limit=5),
         }
         return render(request, "people/upload.html", context)
     form = UploadForm(request.POST, request.FILES)
@@ -34,6 +35,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     batch = Import.objects.filter(pk=form.cleaned_data.get("batch") or 0).first()
     if batch is None or batch.created_by_id != request.user.pk:
         if not files:
+            messages.warning(request, "Choose photos first, then add them.")
             return redirect("upload")
         names = "file" if form.cleaned_data.get("names_from_files") else "none"
         batch = photos.start_import(kind=Import.Kind.UPLOAD, names=names, user=request.user)
@@ -73,6 +75,6 @@ def _context(batch: Import) -> dict[str, object]:
         "batch": batch,
         "progress": import_progress(batch),
         "failed": photos.filter(status="failed")[:ROWS],
-        "photos": photos.exclude(status="failed")[:ROWS],
-        "undecided": batch.photos.undecided()[:ROWS],
+        "photos": photos.exclude(status="failed").exclude(naming="undecided")[:ROWS],
+        "undecided": photos.undecided()[:ROWS],
     }

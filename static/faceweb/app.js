@@ -24,6 +24,34 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (name && successful) document.body.dispatchEvent(new CustomEvent(name));
 });
 
+// When a part of the page cannot be fetched, nothing would happen; so it is said.
+const trouble = document.createElement("p");
+trouble.className = "message message-error trouble";
+trouble.setAttribute("role", "alert");
+const complain = (sentence) => {
+  trouble.textContent = sentence;
+  document.body.append(trouble);
+};
+document.addEventListener("htmx:sendError", () => {
+  complain("faceweb does not answer. Try again in a moment.");
+});
+document.addEventListener("htmx:responseError", (event) => {
+  complain({
+    403: "This page is too old to do that. Reload it, and try again.",
+    404: "This is not here any more. Reload the page to see what is.",
+  }[event.detail.xhr.status] || "Something went wrong. Reload the page, and try again.");
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) trouble.remove();
+});
+
+// Links that act like buttons answer to the space bar as buttons do.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
 // Hints that only hold when scripts run.
 document.addEventListener("DOMContentLoaded", () => {
   for (const hint of document.querySelectorAll("[data-with-script]")) hint.hidden = false;

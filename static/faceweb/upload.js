@@ -15,6 +15,7 @@
   const total = find("total");
   const lines = find("lines");
   const retryAll = find("retry-all");
+  const more = find("more");
   const rows = find("rows");
   const recent = find("recent");
   const maxMb = Number(form.dataset.maxMb);
@@ -227,6 +228,7 @@
     total.value = sent;
     total.hidden = !busy;
     retryAll.hidden = busy || problems.size < 2;
+    more.hidden = busy;
     if (busy) title.textContent = `Sending: ${sent} of ${all}`;
     else if (!failed) title.textContent = sent === 1 ? "The file is sent" : `All ${sent} files are sent`;
     else title.textContent = `${plural(sent, "file is", "files are")} sent, ${plural(failed, "is", "are")} not`;

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from people.models import Photo
 from people.problems import Refused
 from people.services import photos
-from tests.factories import make_import, make_photo, picture
+from tests.factories import make_face, make_import, make_photo, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +118,11 @@ def test_retry_takes_failed_photos_only() -> None:
     assert photos.retry(photo_ids=[failed.pk, done.pk]) == 1
     failed.refresh_from_db()
     assert (failed.status, failed.error_code, failed.crashes) == ("queued", "", 0)
+
+
+def test_a_photo_whose_faces_are_none_counts_as_without_faces() -> None:
+    false, real, empty = make_photo(), make_photo(), make_photo()
+    make_face(false, state="not_a_face")
+    make_face(real)
+    make_photo(status="failed")
+    assert set(Photo.objects.without_faces()) == {false, empty}

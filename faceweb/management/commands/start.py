@@ -48,6 +48,8 @@ class Command(BaseCommand):
         logging.getLogger("django.contrib.staticfiles").setLevel(logging.ERROR)
         call_command("collectstatic", interactive=False, verbosity=0)
         self._make_admin()
+        if os.geteuid() == 0:
+            self.stdout.write("This is the account root. faceweb is safer under one of its own.")
         (settings.DATA_DIR / "run" / "worker.json").unlink(missing_ok=True)
         supervisor = Supervisor(_parts(), lock=lock)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -192,22 +192,30 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(outcome, ensure_ascii=False, indent=2))
             return
-        new, seconds = outcome["new"], outcome["seconds"]
-        rate = new / max(seconds, 0.1)
-        self.stdout.write(
-            f"{new} new photos, {outcome['known']} known already; {outcome['done']} done with "
-            f"{outcome['faces']} faces, in {seconds:.0f} s ({rate:.1f} a second)."
-        )
+        new, known, seconds = outcome["new"], outcome["known"], outcome["seconds"]
+        if new:
+            self.stdout.write(
+                f"{_count(new, 'new photo')}, {known} known already; {outcome['done']} done with "
+                f"{_count(outcome['faces'], 'face')}, in {seconds:.0f} s "
+                f"({new / max(seconds, 0.1):.1f} a second)."
+            )
+        elif known:
+            self.stdout.write(f"Nothing new: {_count(known, 'photo')} known already.")
+        else:
+            self.stdout.write("There are no photos in this folder.")
         for title, key in (("could not be looked at", "failed"), ("not taken", "refused")):
             for item in outcome[key]:
                 self.stdout.write(f"  {item['photo']}: {title}. {item['reason']}")
         if undecided := outcome["undecided"]:
+            carry = "carries a name but has" if len(undecided) == 1 else "carry a name but have"
             self.stdout.write(
-                f"{len(undecided)} photos carry a name but have several faces. Say whose it is on "
+                f"{_count(len(undecided), 'photo')} {carry} several faces. Say whose it is on "
                 "the page Photos, under “Needs your decision”:"
             )
             for item in undecided[:20]:
                 self.stdout.write(f"  {item['photo']} ({item['name']})")
+            if len(undecided) > 20:
+                self.stdout.write(f"  and {len(undecided) - 20} more")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -228,6 +236,10 @@ def _sidecar(path: Path) -> bytes:
             if beside.is_file() and beside.stat().st_size <= MAX_PACKET:
                 return beside.read_bytes()
     return b""
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _below(folder: Path, path: Path) -> str:

@@ -86,7 +86,8 @@ class Command(BaseCommand):
         return [answers[number] for number in range(len(photos))]
 
     def _print(self, answer: dict[str, Any]) -> None:
-        self.stdout.write(f"{answer['photo']}: {answer['error'] or answer['sentence']}.")
+        said = answer["error"] or answer["sentence"]
+        self.stdout.write(f"{answer['photo']}: {said.rstrip('.')}.")
         for number, face in enumerate(answer["faces"], start=1):
             self.stdout.write(f"  face {number}: {face['verdict'] or 'no verdict'}")
             if face["warning"]:
