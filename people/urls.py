@@ -1,10 +1,10 @@
 from django.urls import path
 
-from people.views import faces, home, imports, people, photos
+from people.views import faces, finding, home, imports, people, photos
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("photos/", photos.photo_list, name="photos"),
+    path("photos/", finding.photo_list, name="photos"),
     path("photos/add/", imports.upload, name="upload"),
     path("photos/<int:pk>/", photos.photo, name="photo"),
     path("photos/<int:pk>/retry/", photos.retry, name="photo-retry"),
