@@ -9,6 +9,7 @@ from django.utils import timezone
 from people.models import Edit, Person
 from people.problems import sentence
 from people.services import history, people_edits, scoring
+from people.services.finding import PhotoFilter
 from people.words import one_in
 
 
@@ -234,3 +235,37 @@ class HistoryFilterForm(forms.Form):
         if user := self.cleaned_data["user"]:
             edits = edits.filter(user=None if user == "none" else user)
         return edits
+
+
+class PhotoFilterForm(forms.Form):
+    """What is asked of photos; every field may be empty, and nonsense asks nothing."""
+
+    q = forms.CharField(label="Name", required=False, max_length=200)
+    who = forms.CharField(label="Who is in it", required=False, max_length=200)
+    person = forms.ModelMultipleChoiceField(Person.objects.all(), required=False)
+    source = forms.CharField(required=False, max_length=200)
+    taken_from = forms.DateField(label="Taken from", required=False)
+    taken_to = forms.DateField(label="Taken until", required=False)
+    quality = forms.ChoiceField(
+        label="Faces",
+        choices=[("", "Any"), ("good", "With a clear face"), ("poor", "With a poor face")],
+        required=False,
+    )
+    sort = forms.ChoiceField(
+        label="Newest first by",
+        choices=[("added", "When they were added"), ("taken", "When they were taken")],
+        required=False,
+    )
+
+    def asked(self) -> PhotoFilter:
+        self.is_valid()
+        given = self.cleaned_data
+        return PhotoFilter(
+            text=given.get("q", ""),
+            people=[person.pk for person in given.get("person", [])],
+            source=given.get("source", ""),
+            taken_from=given.get("taken_from"),
+            taken_to=given.get("taken_to"),
+            quality=given.get("quality", ""),
+            newest_first_by=given.get("sort") or "added",
+        )

@@ -5,6 +5,7 @@ from people.views import (
     boxes,
     exports,
     faces,
+    finding,
     history,
     home,
     imports,
@@ -17,7 +18,7 @@ from people.views import (
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("photos/", photos.photo_list, name="photos"),
+    path("photos/", finding.photo_list, name="photos"),
     path("photos/add/", imports.upload, name="upload"),
     path("photos/<int:pk>/", photos.photo, name="photo"),
     path("photos/<int:pk>/retry/", photos.retry, name="photo-retry"),

@@ -39,7 +39,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def suggest(request: HttpRequest) -> HttpResponse:
     """Names that contain what was typed, as options of a datalist."""
-    form = PersonFilterForm({"q": request.GET.get("name", "")})
+    form = PersonFilterForm({"q": request.GET.get("name") or request.GET.get("who", "")})
     names = form.people().values_list("name", flat=True).distinct()[:12]
     return render(request, "people/_name_options.html", {"names": names})
 

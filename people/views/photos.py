@@ -1,7 +1,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -10,23 +9,9 @@ from people import files, tasks
 from people.forms import NameForm
 from people.models import Face, Photo
 from people.services import deletion, history, photos, regions, timeline
-from people.services.stats import photo_states
 from people.views.media import stored_file
 
-PER_PAGE = 60
 SHOWN_EDITS = 5
-
-
-@require_safe
-def photo_list(request: HttpRequest) -> HttpResponse:
-    """All photos, or those in one state."""
-    states = photo_states()
-    state = request.GET.get("state", "all")
-    if state not in {s.slug for s in states}:
-        state = "all"
-    chosen = next(s for s in states if s.slug == state)
-    page = Paginator(chosen.photos, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "people/photos.html", {"page": page, "states": states, "state": chosen})
 
 
 @require_safe
