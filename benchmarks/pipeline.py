@@ -1,0 +1,110 @@
+"""Whole pipelines side by side: decoded photos to embeddings, in fresh processes.
+
+    python -m benchmarks.pipeline FOLDER [FOLDER ...] [--sample N] [--side PIXELS] [--rounds N]
+
+Every folder is a set of photos of its own. The contenders take turns, round by round, so that a
+machine that slows down slows all of them; medians and ratios of medians are printed.
+"""
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.machine import keep, machine, table
+from faceweb.recognition.errors import ImageError
+from faceweb.recognition.images import decode
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--sample", type=int, default=100, help="photos of each folder at most")
+    parser.add_argument("--side", type=int, default=1300, help="longer side of photos at most")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    for folder in options.folders:
+        photos = decoded(folder, options.sample, options.side)
+        rows = _measure(photos, options.only, options.rounds)
+        sizes = np.array([photo.shape[:2] for photo in photos])
+        title = f"{folder.name}: {len(photos)} photos, mean {sizes[:, 1].mean():.0f}x"
+        print(f"\n{title}{sizes[:, 0].mean():.0f}, {machine()['processor']}\n\n{table(rows)}")
+        results[folder.name] = rows
+    keep(options.json, results)
+
+
+def decoded(folder: Path, sample: int, side: int) -> list[np.ndarray]:
+    """A spread of the readable photos below a folder, no larger than `side`."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    chosen = paths[:: max(1, len(paths) // sample)][:sample]
+    photos = []
+    for path in chosen:
+        try:
+            pixels = decode(path.read_bytes()).pixels
+        except ImageError:
+            continue
+        photo = Image.fromarray(pixels)
+        photo.thumbnail((side, side))
+        photos.append(np.asarray(photo))
+    return photos
+
+
+def _measure(photos: list[np.ndarray], names: list[str], rounds: int) -> list[dict[str, Any]]:
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    faces: dict[str, int] = {}
+    with _stored(photos) as path:
+        for _ in range(rounds):
+            for name in names:
+                outcome = _fresh(name, path)
+                seconds[name] += outcome["seconds"]
+                faces[name] = outcome["faces"]
+    rates = {name: len(photos) / statistics.median(seconds[name]) for name in names}
+    return [
+        {
+            "pipeline": name,
+            "photos a second": round(rates[name], 2),
+            "faces found": faces[name],
+            **{f"times {peer}": round(rates[name] / rates[peer], 1)
+               for peer in ("face_recognition", "notebook") if peer in rates},
+        }
+        for name in names
+    ]  # fmt: skip
+
+
+def photos_a_second(photos: list[np.ndarray], name: str, *, rounds: int) -> float:
+    """How many photos a second one contender manages in a fresh process."""
+    with _stored(photos) as path:
+        seconds = [second for _ in range(rounds) for second in _fresh(name, path)["seconds"]]
+    return len(photos) / statistics.median(seconds)
+
+
+@contextlib.contextmanager
+def _stored(photos: list[np.ndarray]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "photos.npz"
+        np.savez(path, *photos)
+        yield path
+
+
+def _fresh(name: str, path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.contenders", name, str(path), "1"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return outcome
+
+
+if __name__ == "__main__":
+    main()
