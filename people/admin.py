@@ -17,7 +17,8 @@ from people import tasks
 from people.jobs import Status
 from people.models import Face, Import, Person, Photo
 from people.names import search_key
-from people.services import deletion, naming, photos
+from people.problems import Refused
+from people.services import assigning, deletion, people_edits, photos
 
 admin.site.site_header = admin.site.site_title = "faceweb"
 admin.site.index_title = "Everything that is stored"
@@ -128,12 +129,12 @@ class PersonAdmin(LargeTableAdmin):
         return format_html('<a href="{}">All faces</a>', reverse("person", args=[person.pk]))
 
     def delete_model(self, request: HttpRequest, obj: Person) -> None:
-        deletion.delete_person(person=obj, with_photos=False)
+        people_edits.delete_now(person=obj, user=request.user)
         tasks.enqueue_removals()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            deletion.delete_person(person=person, with_photos=False)
+            people_edits.delete_now(person=person, user=request.user)
         tasks.enqueue_removals()
 
 
@@ -235,12 +236,25 @@ class FaceAdmin(LargeTableAdmin):
         return pixels(face)
 
     def save_model(self, request: HttpRequest, obj: Face, form: Any, change: bool) -> None:
-        if "person" in form.changed_data:
-            obj.assigned_by = Face.AssignedBy.HAND if obj.person_id else ""
-            obj.is_anchor = False
-        super().save_model(request, obj, form, change)
-        # The old person's cover may be this face, and the new person may have none yet.
-        naming.after_losing_faces([pk for pk in (form.initial.get("person"), obj.person_id) if pk])
+        """Through the services, so that it stands in the history and can be undone there."""
+        before = form.initial.get("person")
+        try:
+            if "state" in form.changed_data:
+                hidden = obj.state == Face.State.NOT_A_FACE
+                state = assigning.mark_not_a_face if hidden else assigning.restore
+                tasks.enqueue_after_edit(state(face_ids=[obj.pk], user=request.user))
+            if "person" in form.changed_data and obj.state == Face.State.ACTIVE:
+                expected = {obj.pk: before}
+                edit = (
+                    assigning.assign(
+                        face_ids=[obj.pk], person=obj.person, user=request.user, expected=expected
+                    )
+                    if obj.person
+                    else assigning.unassign(face_ids=[obj.pk], user=request.user, expected=expected)
+                )
+                tasks.enqueue_after_edit(edit)
+        except Refused as refusal:
+            self.message_user(request, refusal.sentence, messages.ERROR)
 
 
 @admin.register(Import)
