@@ -8,6 +8,7 @@ import argparse
 import io
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -46,7 +47,7 @@ def main() -> None:
     figures = {}
     for way in dict.fromkeys(["none", *WAYS]):
         figures[way] = _shown(way, found[ways == way])
-    for low, high in zip(BANDS, BANDS[1:], strict=False):
+    for low, high in pairwise(BANDS):
         band = f"quality {low:g} to {high:.1f}"
         figures[band] = _shown(band, found[(found[:, 1] >= low) & (found[:, 1] < high)])
     if options.json:
@@ -116,7 +117,7 @@ def _moved(length: int) -> Spoil:
 def _lit(gain: float, offset: float = 0) -> Spoil:
     def spoil(picture: Pixels, _: np.ndarray) -> Pixels:
         noise = RNG.normal(0, 2, picture.shape) if gain < 1 else 0
-        return (picture * gain + offset + noise).clip(0, 255).astype(np.uint8)
+        return (picture.astype(np.float32) * gain + offset + noise).clip(0, 255).astype(np.uint8)
 
     return spoil
 
