@@ -18,7 +18,8 @@ from search.services import searches
 
 class ProbeFaceInline(admin.TabularInline):  # type: ignore[type-arg]
     model = ProbeFace
-    fields = readonly_fields = ("picture", "number", "verdict", "box")
+    fields = readonly_fields = ("picture", "number", "verdict", "margin", "quality",
+                                "quality_reasons", "box")  # fmt: skip
     extra = 0
     can_delete = False
 
