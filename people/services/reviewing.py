@@ -47,6 +47,8 @@ class Question:
     others: list[Face]
     likelihood: str
     chance: str
+    # Whether most suggestions from here on are wrong.
+    doubtful: bool
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,15 @@ def question(*, face_id: int | None = None) -> Question | None:
     if found is None:
         return None
     others = found.person.faces.active().exclude(pk=found.example_id)
-    compared_with = Face.objects.searchable().exclude(person=None).count()
-    strangers = scoring.scale().strangers(found.similarity, compared_with)
+    wrong = expected_wrong(found)
     return Question(
         suggestion=found,
         face=cutting(found.face),
         example=cutting(found.example),
         others=list(others.best_first()[:8]),
-        likelihood=likelihood(strangers, found.confidence),
-        chance=chance(strangers),
+        likelihood=likelihood(wrong, found.confidence),
+        chance=chance(wrong),
+        doubtful=wrong is not None and wrong > 0.5,
     )
 
 
@@ -98,32 +100,41 @@ def cutting(face: Face) -> Cutting:
     return Cutting(face, min(max(x, 0), width - side), min(max(y, 0), height - side), side)
 
 
-def likelihood(strangers: float | None, confidence: float | None) -> str:
-    """How sure a resemblance is, in words: by how many strangers are expected to be that alike
-    among the faces it was found in, and by the confidence that two such faces are of one person."""
-    if strangers is None or confidence is None:
+def expected_wrong(suggestion: Suggestion) -> float | None:
+    """The share of wrong ones among all suggestions at least as alike as this.
+
+    How many unnamed faces look this much like someone here by chance is known from the
+    calibration; how many do is counted. None without a calibration.
+    """
+    named = Face.objects.searchable().exclude(person=None).count()
+    strangers = scoring.scale().strangers(suggestion.similarity, named)
+    if strangers is None:
+        return None
+    alike = Suggestion.objects.open().filter(similarity__gte=suggestion.similarity).count()
+    return min(1.0, strangers * Face.objects.unassigned().count() / max(alike, 1))
+
+
+def likelihood(wrong: float | None, confidence: float | None) -> str:
+    """How sure a suggestion is, in words: by the share of wrong ones among those as alike, and by
+    the confidence that two such faces are of one person."""
+    if wrong is None or confidence is None:
         return "Perhaps"
-    steps = (
-        (0.001, 0.99, "Almost certainly"), (0.05, 0.95, "Very likely"), (0.3, 0.7, "Probably"),
-    )  # fmt: skip
+    steps = ((0.01, 0.99, "Almost certainly"), (0.1, 0.95, "Very likely"), (0.3, 0.7, "Probably"))
     for most, least, words in steps:
-        if strangers <= most and confidence >= least:
+        if wrong <= most and confidence >= least:
             return words
     return "Perhaps"
 
 
-def chance(strangers: float | None) -> str:
-    """What chance alone does, in a sentence."""
-    if strangers is None:
+def chance(wrong: float | None) -> str:
+    """The share of wrong suggestions, in a sentence."""
+    if wrong is None:
         return ""
-    if strangers < 1e-6:
-        return "By chance alone, fewer than 1 in a million faces look this much like someone here."
-    if strangers < 0.5:
-        return (
-            f"By chance alone, {one_in(strangers)} faces of strangers look this much like "
-            "someone here."
-        )
-    return "By chance alone, most faces of strangers look this much like someone here."
+    if wrong > 0.5:
+        return "Most suggestions that are only this alike are wrong."
+    if wrong < 1e-4:
+        return "Of suggestions this alike, fewer than 1 in 10,000 should be wrong."
+    return f"Of suggestions this alike, {one_in(wrong)} should be wrong."
 
 
 def skip(*, face_id: int) -> int:

@@ -83,6 +83,7 @@ def test_groups_are_named_and_suggestions_answered_and_undone(
     page.goto(f"{site.url}/unknown/")
     expect(groups).to_have_count(1)
     page.locator(".groups a").first.click()
+    expect(page.locator("#unknown-name")).to_be_focused()
     page.keyboard.type("Another Person")
     page.keyboard.press("Enter")
     expect(page.locator(".messages")).to_contain_text(

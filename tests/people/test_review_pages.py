@@ -154,20 +154,43 @@ def test_answers_work_without_scripts(signed_in: Client, ana) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strangers", "confidence", "words"),
+    ("wrong", "confidence", "words"),
     [(None, 0.99, "Perhaps"), (0.01, None, "Perhaps"), (1e-9, 0.999, "Almost certainly"),
      (0.01, 0.98, "Very likely"), (0.01, 0.8, "Probably"), (0.2, 0.98, "Probably"),
      (0.9, 0.99, "Perhaps"), (1e-4, 0.4, "Perhaps")],
 )  # fmt: skip
-def test_likelihood_in_words(strangers, confidence, words: str) -> None:
-    assert reviewing.likelihood(strangers, confidence) == words
+def test_likelihood_in_words(wrong, confidence, words: str) -> None:
+    assert reviewing.likelihood(wrong, confidence) == words
 
 
 def test_chance_in_words() -> None:
-    assert "1 in 20 faces" in reviewing.chance(0.05)
-    assert "1 in a million" in reviewing.chance(1e-8)
-    assert "most faces" in reviewing.chance(0.8)
+    assert "1 in 20 should be wrong" in reviewing.chance(0.05)
+    assert "fewer than 1 in 10,000" in reviewing.chance(1e-8)
+    assert "Most suggestions" in reviewing.chance(0.8)
     assert reviewing.chance(None) == ""
+
+
+def test_the_more_unnamed_faces_the_less_sure(ana) -> None:
+    unknown(0.45, 20)
+    guesses.refresh_all()
+    asked = Suggestion.objects.get()
+    few = reviewing.expected_wrong(asked)
+    for n in range(20):
+        make_face(vector=direction(60 + n))
+    assert reviewing.expected_wrong(asked) == pytest.approx(21 * few)
+    unknown(0.5, 22)
+    guesses.refresh_all()
+    assert reviewing.expected_wrong(asked) == pytest.approx(22 / 2 * few)
+
+
+def test_where_most_are_wrong_the_page_says_that_one_can_stop(signed_in: Client, ana) -> None:
+    unknown(0.33, 20)
+    guesses.refresh_all()
+    assert "you can stop here" not in page(signed_in, reverse("review"))
+    for _ in range(200):
+        make_face(vector=direction(60))
+    content = page(signed_in, reverse("review"))
+    assert "Perhaps." in content and "you can stop here" in content
 
 
 def test_the_surroundings_stay_within_the_photo() -> None:
