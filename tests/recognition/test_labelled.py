@@ -81,6 +81,7 @@ class Faces:
         return FoundFace(
             np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0,
             direction(height + number), np.zeros((1, 1, 3), np.uint8),
+            quality=1.0, quality_reasons=(),
         )  # fmt: skip
 
 
