@@ -70,6 +70,7 @@ def test_from_the_first_sign_in_to_an_answer(
     expect(page).to_have_url(f"{empty_site.url}/imports/{page.url.rstrip('/').split('/')[-1]}/")
     expect(page.get_by_role("button", name="Try again").first).to_be_visible()
     assert fits(page)
+    expect(page.locator(".row-done").nth(1)).to_be_visible(timeout=60_000)
 
     page.goto(f"{empty_site.url}/photos/?state=done")
     page.locator("main a[href^='/photos/']", has=page.locator("img")).first.click()
