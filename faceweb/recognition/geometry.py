@@ -1,9 +1,48 @@
-"""Where faces are in a photo."""
+"""Where faces are in a photo, and which part of it an embedder is shown."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+
+# Where mtcnn's landmarks are in the boxes that dlib's detector draws, as shares of their sides:
+# medians over 350 photos of LFW.
+_USUAL_LANDMARKS = ((0.34, 0.31), (0.74, 0.31), (0.56, 0.55), (0.37, 0.75), (0.73, 0.74))
+
+
+@dataclass(frozen=True)
+class FivePoints:
+    """A face moved, turned and scaled until its five landmarks come closest to a template.
+
+    `template` holds the places of the landmarks in the crop of `size` x `size` pixels.
+    """
+
+    size: int
+    template: tuple[tuple[float, float], ...]
+
+    def resized(self, size: int) -> "FivePoints":
+        """The same part of the face in a crop of another size."""
+        share = size / self.size
+        return FivePoints(size, tuple((x * share, y * share) for x, y in self.template))
+
+
+@dataclass(frozen=True)
+class Box:
+    """The part of the picture around a face's box, upright to a quarter turn.
+
+    `margin` is added on each side, as a share of the box's own side. With `square` the longer
+    side counts for both, and what lies beyond the picture is black; without, the part is
+    stretched to the crop of `size` x `size` pixels, and ends where the picture does.
+    """
+
+    size: int
+    margin: float
+    square: bool
+
+
+Crop = FivePoints | Box
 
 
 def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
@@ -17,3 +56,15 @@ def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
     area = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
     weights: Float32 = area * np.exp(-((off_centre / 0.5) ** 2))
     return weights
+
+
+def quarter_turns(landmarks: Float32) -> int:
+    """By how many quarter turns to the right a face (5, 2) leans, -2 to 2."""
+    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
+    return -round(float(np.degrees(np.arctan2(down[0], down[1]))) / 90)
+
+
+def usual_landmarks(box: Float32) -> Float32:
+    """Where the landmarks (5, 2) of an upright face in this box (4,) usually are."""
+    places = box[:2] + np.array(_USUAL_LANDMARKS, np.float32) * (box[2:] - box[:2])
+    return np.asarray(places, np.float32)

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from faceweb.recognition import detection, embedders
-from faceweb.recognition.alignment import align
+from faceweb.recognition.alignment import cut
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.embedders import Embedder, EmbedderSpec
 from faceweb.recognition.engine import choose_device
-from faceweb.recognition.geometry import prominence
+from faceweb.recognition.geometry import prominence, quarter_turns
 from faceweb.recognition.images import DecodedImage
 
 Float32 = NDArray[np.float32]
@@ -57,8 +57,8 @@ class Pipeline:
     ) -> list[list[FoundFace]]:
         """Find and embed every face of every picture, most prominent face first.
 
-        With `mirrored`, a face's embedding is the sum of its own and its mirror image's, made
-        unit length again: a little more accurate for twice the embedding's cost.
+        With `mirrored`, an identity embedding is the sum of the face's own and its mirror
+        image's, made unit length again: a little more accurate for twice the embedding's cost.
         """
         pictures = [image.pixels for image in images]
         found = self._detector.detect(pictures)
@@ -69,23 +69,36 @@ class Pipeline:
                 if sideways.scores.max(initial=0) > best:
                     found[index] = sideways
         found = [_ranked(d, p.shape) for d, p in zip(found, pictures, strict=True)]
-        crops = [
-            align(picture, detections.landmarks, self.spec.template, self.spec.crop_size)
-            for picture, detections in zip(pictures, found, strict=True)
+        embeddings = self.embed(
+            pictures, [d.boxes for d in found], [d.landmarks for d in found], mirrored=mirrored
+        )
+        return [
+            _faces(image, detections, vectors)
+            for image, detections, vectors in zip(images, found, embeddings, strict=True)
         ]
-        size = self.spec.crop_size
-        all_crops = np.concatenate([*crops, np.zeros((0, size, size, 3), np.uint8)])
-        embeddings = self._embedder.embed(all_crops)
-        if mirrored:
-            embeddings = embeddings + self._embedder.embed(all_crops[:, :, ::-1])
-            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-        faces: list[list[FoundFace]] = []
-        start = 0
-        for image, detections in zip(images, found, strict=True):
-            stop = start + len(detections)
-            faces.append(_faces(image, detections, embeddings[start:stop]))
-            start = stop
-        return faces
+
+    def embed(
+        self,
+        pictures: Sequence[Pixels],
+        boxes: Sequence[Float32],
+        landmarks: Sequence[Float32],
+        *,
+        mirrored: bool = False,
+    ) -> list[Float32]:
+        """Embed known faces of each picture: boxes (n, 4), landmarks (n, 5, 2) in its pixels.
+
+        Returns unit vectors (n, d) for each picture. Embedders of general pictures take no
+        mirror image: to them a picture and its mirror image are two different pictures.
+        """
+        crop = self.spec.crop
+        crops = [cut(*of_one, crop) for of_one in zip(pictures, boxes, landmarks, strict=True)]
+        together = np.concatenate([*crops, np.zeros((0, crop.size, crop.size, 3), np.uint8)])
+        vectors = self._embedder.embed(together)
+        if mirrored and self.spec.purpose == "identity":
+            vectors = vectors + self._embedder.embed(together[:, :, ::-1])
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        ends = np.cumsum([len(of_one) for of_one in crops], dtype=int)
+        return np.split(vectors, ends[:-1]) if crops else []
 
     def _detect_sideways(self, picture: Pixels) -> Detections:
         """Faces of a picture that lies on a side or its head, in the picture's own pixels."""
@@ -164,7 +177,7 @@ def _faces(image: DecodedImage, detections: Detections, embeddings: Float32) -> 
             landmarks=points * image.scale,
             score=float(score),
             embedding=embedding,
-            crop=_crop(image.pixels, box, points),
+            crop=portrait(image.pixels, box, points),
         )
         for box, points, score, embedding in zip(
             detections.boxes, detections.landmarks, detections.scores, embeddings, strict=True
@@ -172,14 +185,12 @@ def _faces(image: DecodedImage, detections: Detections, embeddings: Float32) -> 
     ]
 
 
-def _crop(picture: Pixels, box: Float32, landmarks: Float32) -> Pixels:
-    """The face with a margin, turned by quarters until it is upright."""
+def portrait(picture: Pixels, box: Float32, landmarks: Float32) -> Pixels:
+    """A face with a margin, for people to look at, turned by quarters until it is upright."""
     height, width = picture.shape[:2]
     centre = (box[:2] + box[2:]) / 2
     reach = float((box[2:] - box[:2]).max()) * (0.5 + _CROP_MARGIN)
     left, top = (max(int(v), 0) for v in np.floor(centre - reach))
     right, bottom = (int(v) for v in np.ceil(np.minimum(centre + reach, (width, height))))
     part = picture[top : max(bottom, top + 1), left : max(right, left + 1)]
-    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
-    lean = np.degrees(np.arctan2(down[0], down[1]))
-    return np.rot90(part, -round(lean / 90))
+    return np.rot90(part, quarter_turns(landmarks))

