@@ -46,4 +46,30 @@ SFACE = EmbedderSpec(
     loader="faceweb.recognition.embedders.sface:load",
 )
 
-SPECS = (SFACE,)
+DLIB_RESNET = EmbedderSpec(
+    slug="dlib-resnet",
+    title="dlib ResNet, compatible with face_recognition",
+    purpose="identity",
+    version="v1",
+    dimension=128,
+    # The median places of mtcnn's landmarks in the crops that dlib itself makes, over LFW.
+    crop=FivePoints(
+        size=150,
+        template=(
+            (48.25, 46.64),
+            (102.85, 46.55),
+            (75.07, 79.25),
+            (51.61, 106.44),
+            (99.22, 106.42),
+        ),
+    ),
+    weights=WeightsFile(
+        package="face_recognition_models",
+        path="models/dlib_face_recognition_resnet_model_v1.dat",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+    ),
+    licence="CC0 (dlib)",
+    loader="faceweb.recognition.embedders.dlib_resnet:load",
+)
+
+SPECS = (SFACE, DLIB_RESNET)
