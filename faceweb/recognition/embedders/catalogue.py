@@ -1,9 +1,9 @@
 """The embedders that faceweb knows by name."""
 
 from faceweb.recognition.embedders.base import EmbedderSpec
-from faceweb.recognition.geometry import FivePoints
+from faceweb.recognition.geometry import Box, FivePoints
 from faceweb.recognition.thresholds import FalseMatchCurve
-from faceweb.recognition.weights import WeightsFile
+from faceweb.recognition.weights import PlacedFile, WeightsFile
 
 # Where SFace, ArcFace and most newer networks want the five landmarks.
 FACE_112 = FivePoints(
@@ -72,4 +72,23 @@ DLIB_RESNET = EmbedderSpec(
     loader="faceweb.recognition.embedders.dlib_resnet:load",
 )
 
-SPECS = (SFACE, DLIB_RESNET)
+FACENET_VGGFACE2 = EmbedderSpec(
+    slug="facenet-vggface2",
+    title="FaceNet, trained on VGGFace2",
+    purpose="identity",
+    version="281cebca8662",
+    dimension=512,
+    # What facenet-pytorch does in its evaluation on LFW: a margin of 14 of the 160 pixels in all.
+    crop=Box(size=160, margin=7 / 146, square=False),
+    weights=PlacedFile(
+        slug="facenet-vggface2",
+        name="20180402-114759-vggface2.pt",
+        sha256="281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b",
+        address="https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+        "20180402-114759-vggface2.pt",
+    ),
+    licence="MIT (facenet-pytorch); VGGFace2, its training data, was published for research",
+    loader="faceweb.recognition.embedders.facenet:load",
+)
+
+SPECS = (SFACE, DLIB_RESNET, FACENET_VGGFACE2)
