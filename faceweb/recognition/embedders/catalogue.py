@@ -3,7 +3,7 @@
 from faceweb.recognition.embedders.base import EmbedderSpec
 from faceweb.recognition.geometry import Box, FivePoints
 from faceweb.recognition.thresholds import FalseMatchCurve
-from faceweb.recognition.weights import PlacedFile, WeightsFile
+from faceweb.recognition.weights import ModelFolder, PlacedFile, WeightsFile
 
 # Where SFace, ArcFace and most newer networks want the five landmarks.
 FACE_112 = FivePoints(
@@ -91,4 +91,41 @@ FACENET_VGGFACE2 = EmbedderSpec(
     loader="faceweb.recognition.embedders.facenet:load",
 )
 
-SPECS = (SFACE, DLIB_RESNET, FACENET_VGGFACE2)
+# The part of the photo that people are shown as the face.
+_SEEN = Box(size=224, margin=0.35, square=True)
+
+DINO_VITB16 = EmbedderSpec(
+    slug="dino-vitb16",
+    title="DINO, ViT-B/16",
+    purpose="general",
+    version="a064e36c6728",
+    dimension=768,
+    crop=_SEEN,
+    weights=ModelFolder(
+        slug="dino-vitb16",
+        hub="facebook/dino-vitb16",
+        revision="f205d5d8e640a89a2b8ef0369670dfc37cc07fc2",
+        weights="pytorch_model.bin",
+    ),
+    licence="Apache-2.0 (Meta)",
+    loader="faceweb.recognition.embedders.vit:load",
+)
+
+VIT_BASE_IN21K = EmbedderSpec(
+    slug="vit-base-patch16-224-in21k",
+    title="Vision Transformer, ViT-B/16, trained on ImageNet-21k",
+    purpose="general",
+    version="fd4e1169c7aa",
+    dimension=768,
+    crop=_SEEN,
+    weights=ModelFolder(
+        slug="vit-base-patch16-224-in21k",
+        hub="google/vit-base-patch16-224-in21k",
+        revision="b4569560a39a0f1af58e3ddaf17facf20ab919b0",
+        weights="model.safetensors",
+    ),
+    licence="Apache-2.0 (Google)",
+    loader="faceweb.recognition.embedders.vit:load",
+)
+
+SPECS = (SFACE, DLIB_RESNET, FACENET_VGGFACE2, DINO_VITB16, VIT_BASE_IN21K)
