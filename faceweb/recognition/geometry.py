@@ -58,6 +58,19 @@ def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
     return weights
 
 
+def overlaps(boxes: Float32, others: Float32) -> Float32:
+    """What each of the boxes (n, 4) has in common with each of the others (m, 4), as (n, m).
+
+    Intersection over union: 1 where they are the same, 0 where they do not touch.
+    """
+    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = (bottom_right - top_left).clip(0).prod(axis=2)
+    areas = [(some[:, 2:] - some[:, :2]).clip(0).prod(axis=1) for some in (boxes, others)]
+    together = areas[0][:, None] + areas[1][None] - shared
+    return np.asarray(shared / np.maximum(together, 1e-9), np.float32)
+
+
 def quarter_turns(landmarks: Float32) -> int:
     """By how many quarter turns to the right a face (5, 2) leans, -2 to 2."""
     down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth

@@ -12,7 +12,12 @@ from faceweb.recognition.alignment import cut
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.embedders import Embedder, EmbedderSpec
 from faceweb.recognition.engine import choose_device
-from faceweb.recognition.geometry import prominence, quarter_turns
+from faceweb.recognition.geometry import (
+    overlaps,
+    prominence,
+    quarter_turns,
+    usual_landmarks,
+)
 from faceweb.recognition.images import DecodedImage
 
 Float32 = NDArray[np.float32]
@@ -23,6 +28,10 @@ Pixels = NDArray[np.uint8]
 CLEAR_SCORE = 0.995
 SIDEWAYS_SCORE = 0.97
 SIDEWAYS_SHARE = 0.06
+
+# A detection is the face in a box that others gave if it shares this much with it. Of 350 faces of
+# LFW, 99 % of dlib's boxes share at least 0.45 with mtcnn's.
+_LEAST_OVERLAP = 0.3
 
 # A face's crop for people to look at: the box with this share of its side added all round.
 _CROP_MARGIN = 0.35
@@ -76,6 +85,27 @@ class Pipeline:
             _faces(image, detections, vectors)
             for image, detections, vectors in zip(images, found, embeddings, strict=True)
         ]
+
+    def embed_boxes(self, image: DecodedImage, boxes: Float32) -> list[FoundFace]:
+        """The faces in boxes (n, 4) that others gave, in pixels of the upright photo.
+
+        Each is there, in the order of the boxes and with the box as given. Its landmarks and
+        score are the detector's; where it sees no face in the box, the landmarks are where they
+        usually are and the score is 0.
+        """
+        if not len(boxes):
+            return []
+        within = boxes / image.scale
+        [found] = self._detector.detect([image.pixels])
+        landmarks = np.stack([usual_landmarks(box) for box in within])
+        scores = np.zeros(len(within), np.float32)
+        shared = overlaps(within, found.boxes)
+        for number, row in enumerate(shared):
+            if row.max(initial=0) >= _LEAST_OVERLAP:
+                landmarks[number] = found.landmarks[row.argmax()]
+                scores[number] = found.scores[row.argmax()]
+        [vectors] = self.embed([image.pixels], [within], [landmarks])
+        return _faces(image, Detections(within, landmarks, scores), vectors)
 
     def embed(
         self,

@@ -20,6 +20,13 @@ class FaceQuerySet(models.QuerySet["Face"]):
         shown = Q(person__is_searchable=True, person__deleted_at=None)
         return self.active().filter(Q(person=None) | shown)
 
+    def without_embedding(self, embedder: str, version: str) -> Self:
+        """Faces that this version of an embedder has not seen."""
+        own = FaceEmbedding.objects.filter(
+            face=models.OuterRef("pk"), embedder=embedder, version=version
+        )
+        return self.filter(~models.Exists(own))
+
 
 class Face(models.Model):
     """One face in one photo. Coordinates are pixels of the upright photo."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from faceweb.recognition.embedders import collection_name
 from people import files
 from people.models import Face, FaceEmbedding, FileRemoval, IndexRemoval, Person, Photo
 from people.services.naming import after_losing_faces
@@ -84,7 +85,7 @@ def _delete_faces(faces: QuerySet[Face], *, with_files: bool) -> int:
     rows = FaceEmbedding.objects.filter(face__in=faces)
     IndexRemoval.objects.bulk_create(
         [
-            IndexRemoval(collection=f"faces-{embedder}-{version}", point=pk)
+            IndexRemoval(collection=collection_name(embedder, version), point=pk)
             for pk, embedder, version in rows.values_list("pk", "embedder", "version")
         ],
         batch_size=_BATCH,

@@ -84,13 +84,18 @@ def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:
 def _decode(photo: Photo) -> DecodedImage | None:
     """The decoded photo, or None after its row was failed with the reason."""
     try:
-        with default_storage.open(photo.file.name or "") as file:
-            return decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
+        return decoded(photo)
     except ImageError as error:
         _fail(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:
         _fail(photo, "file_missing", str(error))
     return None
+
+
+def decoded(photo: Photo) -> DecodedImage:
+    """The picture, upright. Raises ImageError or FileNotFoundError."""
+    with default_storage.open(photo.file.name or "") as file:
+        return decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
 
 
 def _fail(photo: Photo, code: str, detail: str) -> None:

@@ -2,6 +2,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from people.models import Face, Person, Photo
+from people.services.coverage import coverage
 from people.services.stats import archive_summary
 
 
@@ -12,6 +13,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "home.html",
         {
             "summary": archive_summary(),
+            "coverage": coverage(),
             "recent_photos": Photo.objects.order_by("-pk")[:12],
             "recent_people": Person.objects.with_face_count().order_by("-pk")[:8],
             "undecided": Photo.objects.undecided().count(),
