@@ -71,6 +71,20 @@ def overlaps(boxes: Float32, others: Float32) -> Float32:
     return np.asarray(shared / np.maximum(together, 1e-9), np.float32)
 
 
+def upright_box(box: Float32, orientation: int, *, width: int, height: int) -> Float32:
+    """A box (4,) of the stored pixels, in the upright picture of that size.
+
+    `orientation` is as in EXIF, 1 to 8: from 5 on, the stored picture lies on its side.
+    """
+    across, down = (height, width) if orientation >= 5 else (width, height)
+    x, y = box[[0, 2]], box[[1, 3]]
+    x, y = {
+        1: (x, y), 2: (across - x, y), 3: (across - x, down - y), 4: (x, down - y),
+        5: (y, x), 6: (down - y, x), 7: (down - y, across - x), 8: (y, across - x),
+    }[orientation]  # fmt: skip
+    return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
+
+
 def quarter_turns(landmarks: Float32) -> int:
     """By how many quarter turns to the right a face (5, 2) leans, -2 to 2."""
     down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
