@@ -88,3 +88,13 @@ def test_what_is_not_fetched_is_said(asked, slug):
     with pytest.raises(CommandError, match=slug):
         output("--download", slug)
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    "words", [["start"], ["import_photos", ".", "--inline"], ["search", "x.jpg", "--inline"]]
+)
+def test_who_needs_models_is_told_what_is_missing(settings, words):
+    settings.FACEWEB_EMBEDDER = "facenet-vggface2"
+    settings.PORT = 0
+    with pytest.raises(CommandError, match=r"Put the file 20180402-114759-vggface2\.pt"):
+        call_command(*words)

@@ -31,13 +31,3 @@ def test_an_archive_follows_a_change_of_the_embedder(tmp_path: Path, named_folde
     assert (now["people"], now["faces"]) == (before["people"], before["faces"])
     assert found["faces"][0]["candidates"][0]["person"] == "Barack Obama"
     assert site.answer("embedders")[1]["active"]
-
-
-def test_missing_weights_stop_the_start_with_a_sentence(tmp_path: Path) -> None:
-    site = Running(tmp_path / "data")
-    site.extra["FACEWEB_EMBEDDER"] = "facenet-vggface2"
-    refused = site.command("start", check=False)
-    assert refused.returncode == 1
-    assert "Put the file 20180402-114759-vggface2.pt" in refused.stderr
-    assert str(tmp_path / "data" / "weights") in refused.stderr
-    assert "Traceback" not in refused.stderr

@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
 
 from faceweb import instance
-from faceweb.recognition import embedders
+from faceweb.management.checks import check_weights
 from faceweb.supervisor import Part, StartFailed, Supervisor
 
 ADMIN_NAME = "admin"
@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
     def _run(self, lock: int) -> None:
         _check_port()
-        _check_weights()
+        check_weights()
         call_command("migrate", verbosity=0)
         logging.getLogger("django.contrib.staticfiles").setLevel(logging.ERROR)
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -105,11 +105,6 @@ def _check_port() -> None:
                 f"Port {settings.PORT} on {settings.HOST} cannot be used ({error.strerror}). "
                 "Choose another, for example: PORT=8010 make run"
             ) from None
-
-
-def _check_weights() -> None:
-    if sentence := embedders.missing(embedders.get_spec(settings.FACEWEB_EMBEDDER)):
-        raise CommandError(sentence)
 
 
 def _parts() -> list[Part]:
