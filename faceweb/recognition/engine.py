@@ -1,8 +1,9 @@
 """Running a network on the device at hand: OpenVINO on a processor, PyTorch on a GPU.
 
-A network is a PyTorch module from pixels, uint8 (n, height, width, 3), to one or more float32
-outputs. It is defined once; what runs it is decided here. On processors OpenVINO's compiled form
-of the same module is 1.3 to 2 times as fast as PyTorch (docs/adr/0006), with the same answers.
+A network is a PyTorch module from pixels (n, height, width, 3), 0..255, uint8 or float32, to one
+or more float32 outputs. It is defined once; what runs it is decided here. On processors OpenVINO's
+compiled form of the same module is 1.3 to 2 times as fast as PyTorch (docs/adr/0006), with the same
+answers.
 """
 
 import os
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Float32 = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Device = Literal["cpu", "cuda"]
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -29,7 +30,7 @@ class Network(Protocol):
     """A network that is ready to run. Safe to call from several threads."""
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
-        """uint8 (n, height, width, 3), n at least 1, to the network's outputs."""
+        """Pixels (n, height, width, 3), n at least 1, to the network's outputs."""
         ...
 
 
@@ -52,34 +53,35 @@ def compiled(
     *,
     device: Device,
     example: tuple[int, ...],
+    dtype: torch.dtype = torch.uint8,
     fixed_size: bool = True,
     half: bool = False,
 ) -> Network:
     """Make a module ready to run on a device.
 
-    `example` is the shape of a typical input. The number of pictures may differ from call to
-    call; their height and width only without `fixed_size`. With `half` a GPU computes in 16 bits;
-    processors always compute in 32.
+    `example` is the shape of a typical input, `dtype` its pixels' type. The number of pictures may
+    differ from call to call; their height and width only without `fixed_size`. With `half` a GPU
+    computes in 16 bits; processors always compute in 32.
     """
     module = module.eval().requires_grad_(False)
     if device == "cuda":
         return _OnGpu(module, half=half)
-    return _OnProcessor(module, example, fixed_size)
+    return _OnProcessor(module, torch.zeros(example, dtype=dtype), fixed_size)
 
 
 class _OnProcessor:
     """OpenVINO, one core for each thread that calls."""
 
-    def __init__(self, module: nn.Module, example: tuple[int, ...], fixed_size: bool) -> None:
+    def __init__(self, module: nn.Module, example: Tensor, fixed_size: bool) -> None:
         import openvino
 
-        shape = [-1, *example[1:]] if fixed_size else [-1, -1, -1, 3]
+        shape = [-1, *example.shape[1:]] if fixed_size else [-1, -1, -1, 3]
         with torch.inference_mode(), warnings.catch_warnings():
             # OpenVINO reads modules by tracing, which PyTorch calls deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             model = openvino.convert_model(
                 module,
-                example_input=torch.zeros(example, dtype=torch.uint8),
+                example_input=example,
                 input=[openvino.PartialShape(shape)],
             )
         # Requests are tied to streams as they come, so there are more streams than cores: with just

@@ -1,0 +1,96 @@
+"""Reducing pictures and cutting windows by adaptive averaging, exactly, at a fixed cost a pixel.
+
+MTCNN's usual implementation takes the plain mean of the pixels that a smaller picture's pixel
+touches (PyTorch's "area" mode), from the full picture, for every level of the pyramid and every
+window. A summed-area table gives every such mean from four of its numbers, however many pixels it
+is of. Viola and Jones, "Rapid object detection using a boosted cascade of simple features", 2001.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceweb.recognition.detection import Float32
+
+Pixels = NDArray[np.uint8]
+Sums = NDArray[np.int32]
+Indices = NDArray[np.int64]
+
+# Rows and columns of all tables together; beyond that 16 bits do not number them.
+MOST_ROWS = 32_000
+
+_NO_MAP = np.zeros(0, np.int16)  # remap's second map, which whole coordinates have no use for
+
+
+class Tables:
+    """The summed-area tables of several pictures, one above the other.
+
+    `sizes` (n, 2) are the pictures' widths and heights.
+    """
+
+    def __init__(self, pictures: Sequence[Pixels]) -> None:
+        self.sizes = np.array([picture.shape[1::-1] for picture in pictures], np.int64)
+        rows = self.sizes[:, 1] + 1
+        self._tops = np.cumsum(rows) - rows
+        self._sums = np.empty((rows.sum(), self.sizes[:, 0].max() + 1, 3), np.int32)
+        for picture, top in zip(pictures, self._tops, strict=True):
+            height, width = picture.shape[:2]
+            # Given a place of the right size, OpenCV writes there.
+            cv2.integral(picture, self._sums[top : top + height + 1, : width + 1])
+
+    def reduced(self, owners: Sequence[int], height: int, width: int) -> Float32:
+        """Whole pictures of one size brought to another: (n, height, width, 3), 0..255."""
+        tops, (full_width, full_height) = self._tops[list(owners)], self.sizes[owners[0]]
+        zeros, count = np.zeros(1, np.int64), len(owners)
+        left, right = _spans(zeros, zeros + full_width, width)
+        top, bottom = _spans(zeros, zeros + full_height, height)
+        sums = self._sums[:, : full_width + 1]
+        rows = sums.take((tops[:, None] + bottom).ravel(), 0)
+        rows -= sums.take((tops[:, None] + top).ravel(), 0)
+        totals = rows.take(right[0], 1)
+        totals -= rows.take(left[0], 1)
+        return _divided(totals.reshape(count, height, width, 3), bottom - top, right - left)
+
+    def windows(self, boxes: Indices, owners: Indices, size: int) -> Float32:
+        """Parts of pictures, each brought to `size` pixels square: (n, size, size, 3), 0..255.
+
+        `boxes` (n, 4) are x1, y1, x2, y2 within the picture of the owner (n,), x2 and y2 not
+        included; none is empty.
+        """
+        left, right = _spans(boxes[:, 0], boxes[:, 2], size)
+        shift = self._tops[owners]
+        top, bottom = _spans(boxes[:, 1] + shift, boxes[:, 3] + shift, size)
+        totals = self._at(bottom, right)
+        totals -= self._at(bottom, left)
+        totals -= self._at(top, right)
+        totals += self._at(top, left)
+        return _divided(totals.reshape(len(boxes), size, size, 3), bottom - top, right - left)
+
+    def _at(self, rows: Indices, columns: Indices) -> Sums:
+        """The tables' numbers where rows (n, size) and columns (n, size) of n grids cross."""
+        count, size = rows.shape
+        places = np.empty((count, size, size, 2), np.int16)
+        places[..., 0] = columns.astype(np.int16)[:, None]
+        places[..., 1] = rows.astype(np.int16)[:, :, None]
+        # remap looks up int16 coordinates several times as fast as NumPy's indexing.
+        grid = places.reshape(count, size * size, 2)
+        return np.asarray(cv2.remap(self._sums, grid, _NO_MAP, cv2.INTER_NEAREST), np.int32)
+
+
+def _spans(first: Indices, end: Indices, parts: int) -> tuple[Indices, Indices]:
+    """Where the pixels that each of `parts` equal parts touches begin and end: two (n, parts)."""
+    edges = np.arange(parts + 1) * (end - first)[:, None]
+    start = first[:, None]
+    return start + edges[:, :-1] // parts, start - (-edges[:, 1:] // parts)
+
+
+def _divided(totals: Sums, heights: Indices, widths: Indices) -> Float32:
+    """Totals (n, rows, columns, 3) over the pixels that each is of: rows' and columns' counts."""
+    count, rows, columns, channels = totals.shape
+    means = totals.astype(np.float32).reshape(count, rows, columns * channels)
+    means *= (1 / heights).astype(np.float32)[:, :, None]
+    means *= (1 / widths).astype(np.float32).repeat(channels, 1)[:, None]
+    shaped: Float32 = means.reshape(totals.shape)
+    return shaped
