@@ -6,9 +6,9 @@ is spoilt in several ways, and its face compared with the person's other photos 
 
 import argparse
 import io
-import itertools
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -47,7 +47,7 @@ def main() -> None:
     figures = {}
     for way in dict.fromkeys(["none", *WAYS]):
         figures[way] = _shown(way, found[ways == way])
-    for low, high in itertools.pairwise(BANDS):
+    for low, high in pairwise(BANDS):
         band = f"quality {low:g} to {high:.1f}"
         figures[band] = _shown(band, found[(found[:, 1] >= low) & (found[:, 1] < high)])
     if options.json:
@@ -117,7 +117,7 @@ def _moved(length: int) -> Spoil:
 def _lit(gain: float, offset: float = 0) -> Spoil:
     def spoil(picture: Pixels, _: np.ndarray) -> Pixels:
         noise = RNG.normal(0, 2, picture.shape) if gain < 1 else 0
-        return (picture * gain + offset + noise).clip(0, 255).astype(np.uint8)
+        return (picture.astype(np.float32) * gain + offset + noise).clip(0, 255).astype(np.uint8)
 
     return spoil
 

@@ -14,7 +14,8 @@ from search.services import searches
 
 class ProbeFaceInline(admin.TabularInline):  # type: ignore[type-arg]
     model = ProbeFace
-    fields = readonly_fields = ("number", "verdict", "detection_score")
+    fields = readonly_fields = ("number", "verdict", "margin", "quality", "quality_reasons",
+                                "detection_score")  # fmt: skip
     extra = 0
     can_delete = False
 

@@ -80,7 +80,7 @@ class Faces:
     def _face(self, height: int, number: int) -> FoundFace:
         return FoundFace(
             np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0,
-            direction(height + number), np.zeros((1, 1, 3), np.uint8),
+            direction(height + number), np.zeros((1, 1, 3), np.uint8), 1.0, (),
         )  # fmt: skip
 
 
