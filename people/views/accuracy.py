@@ -70,6 +70,7 @@ def use(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, refusal.sentence)
     else:
+        tasks.enqueue_guesses()
         messages.success(request, "Scores are now judged by this archive’s own faces.")
     return redirect("accuracy")
 
@@ -80,6 +81,7 @@ def go_back(request: HttpRequest) -> HttpResponse:
     """Use the calibration that comes with faceweb again."""
     scale = scoring.scale()
     calibrating.deactivate(embedder=scale.embedder, version=scale.version)
+    tasks.enqueue_guesses()
     messages.success(request, "The calibration that comes with faceweb is in use again.")
     return redirect("accuracy")
 
@@ -92,6 +94,7 @@ def thresholds(request: HttpRequest) -> HttpResponse:
     form = RatesForm(request.POST if request.method == "POST" else request.GET or None)
     if request.method == "POST" and form.is_valid():
         rates.choose(**form.rates(), user=request.user)
+        tasks.enqueue_guesses()
         messages.success(request, "Saved. New answers are judged by these rates.")
         return redirect("thresholds")
     return render(request, "people/accuracy_thresholds.html", _thresholds_context(form))
@@ -109,6 +112,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 def reset(request: HttpRequest) -> HttpResponse:
     """Go back to the rates of the settings."""
     rates.reset()
+    tasks.enqueue_guesses()
     messages.success(request, "The rates of the settings are in force again.")
     return redirect("thresholds")
 

@@ -20,7 +20,16 @@ from people.forms import (
     PersonRenameForm,
 )
 from people.models import Person
-from people.services import assigning, comparing, deletion, history, moving, people_edits, reviewing
+from people.services import (
+    assigning,
+    comparing,
+    deletion,
+    finding,
+    history,
+    moving,
+    people_edits,
+    reviewing,
+)
 from people.views.edits import attempt, next_page
 
 PER_PAGE = 72  # whole rows of 2, 3, 4, 6 and 8
@@ -62,6 +71,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "merged": Person.everyone.filter(merged_into=person),
         "last_edit": history.of(person=person).first(),
         "doubts": reviewing.doubts(person=person),
+        "companions": finding.companions(person=person),
     }
     return render(request, "people/person.html", context)
 

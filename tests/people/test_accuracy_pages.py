@@ -125,3 +125,11 @@ def test_the_page_asks_the_database_no_more_for_more(
         staff.get(reverse("accuracy"))
     with django_assert_max_num_queries(12):
         staff.get(reverse("thresholds"))
+
+
+def test_other_rates_have_suggestions_worked_out_anew(staff: Client, monkeypatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr("people.tasks.enqueue_guesses", lambda: sent.append("guesses"))
+    staff.post(reverse("thresholds"), {"match_fmr": "0.001", "possible_fmr": "0.01"})
+    staff.post(reverse("thresholds-reset"))
+    assert sent == ["guesses", "guesses"]

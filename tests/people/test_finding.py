@@ -93,3 +93,10 @@ def test_a_page_asks_as_much_for_many_photos_as_for_few(
         make_face(make_photo(batch=batch, source="club"), person=ana)
     with django_assert_max_num_queries(20):
         signed_in.get(reverse("photos"), {"person": ana.pk, "source": "club", "q": "ana"})
+
+
+def test_a_persons_page_says_who_else_is_in_their_photos(signed_in) -> None:
+    ana, rui = make_person("Ana"), make_person("Rui")
+    make_face(make_face(person=ana).photo, person=rui)
+    page = signed_in.get(reverse("person", args=[ana.pk])).content.decode()
+    assert f"?person={ana.pk}&amp;person={rui.pk}" in page
