@@ -28,7 +28,7 @@ from faceweb.recognition.engine import Device, Network, compiled
 
 _PROPOSAL_SCORE, _REFINED_SCORE = 0.6, 0.7
 # Refined windows that overlap more than this show the third network the same picture twice.
-_SAME = 0.9
+_SAME = 0.88
 _AT_ONCE = 500_000  # pixels of all levels of the pictures that are worked on together
 
 Pixels = NDArray[np.uint8]
@@ -49,8 +49,8 @@ class _Stage:
     step: int
 
 
-_REFINED = _Stage(size=24, outputs=5, at_once=64, step=4)
-_OUTPUT = _Stage(size=48, outputs=15, at_once=16, step=1)
+_REFINED = _Stage(size=24, outputs=5, at_once=128, step=4)
+_OUTPUT = _Stage(size=48, outputs=15, at_once=32, step=1)
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,19 @@ class Mtcnn:
     def _parts(self, pictures: Sequence[Pixels], least_share: float) -> Iterator[_Part]:
         """The pictures, reduced, in portions that fit the processor's caches."""
         part = _Part([], [], [])
-        rows = 0
+        pixels = rows = 0
         for picture in pictures:
             reduced, scale = _reduced(picture, self.settings.longest_side)
             height, width = reduced.shape[:2]
             smallest = max(self.settings.min_face, least_share * max(height, width))
             levels = pyramid.levels_of(len(part.pictures), height, width, smallest)
-            pixels = sum(level.pixels for level in [*part.levels, *levels])
+            pixels += sum(level.pixels for level in levels)
             rows += height + 1
             if part.pictures and (pixels > _AT_ONCE or rows > MOST_ROWS):
                 yield part
                 part = _Part([], [], [])
-                rows = height + 1
                 levels = pyramid.levels_of(0, height, width, smallest)
+                pixels, rows = sum(level.pixels for level in levels), height + 1
             part.pictures.append(reduced)
             part.scales.append(scale)
             part.levels.extend(levels)
@@ -154,7 +154,12 @@ def _ready(network: torch.nn.Module, device: Device, size: int | None = None) ->
     """A network compiled for windows of `size`, or for pictures of any."""
     example = (1, size or 64, size or 64, 3)
     return compiled(
-        network, device=device, example=example, dtype=torch.float32, fixed_size=size is not None
+        network,
+        device=device,
+        example=example,
+        dtype=torch.float32,
+        fixed_size=size is not None,
+        copies=True,
     )
 
 
@@ -177,7 +182,7 @@ def _proposals(output: Float32, levels: Sequence[Level], layout: Layout) -> tupl
     scale = np.array([one.scale for one in levels], np.float32)[level, None]
     corner = (np.stack([columns, rows], 1) * STRIDE - origins[:, ::-1] + 1).astype(np.float32)
     boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], 1) / scale)
-    scores, offsets = output[0, rows, columns], output[1:, rows, columns].T
+    scores, offsets = output[0, rows, columns], output[1:5, rows, columns].T
     one, other = _neighbours(rows, columns, layout.levels.shape)
     rivals = suppression.over_union(boxes, one, other) > 0.5
     keep = suppression.unrivalled(scores, one[rivals], other[rivals])

@@ -71,38 +71,31 @@ def levels_of(owner: int, height: int, width: int, smallest: float) -> list[Leve
 def by_canvas(levels: Sequence[Level]) -> list[list[Level]]:
     """Divide levels into those that shall lie on one canvas."""
     groups = [[level] for level in levels if level.pixels >= _LARGE]
-    shared: list[Level] = []
+    room = 0
     for level in levels:
-        if level.pixels >= _LARGE:
-            continue
-        if shared and sum(other.pixels for other in shared) + level.pixels > _SHARED:
-            groups.append(shared)
-            shared = []
-        shared.append(level)
-    return [*groups, shared] if shared else groups
+        if level.pixels < _LARGE:
+            if level.pixels > room:
+                groups.append([])
+                room = _SHARED
+            groups[-1].append(level)
+            room -= level.pixels
+    return groups
 
 
 def drawn(levels: Sequence[Level], tables: Tables) -> tuple[Float32, Layout]:
     """A canvas (1, height, width, 3) with every level, and where on it each lies."""
     layout = laid_out(tuple((level.height, level.width) for level in levels))
     canvas = np.zeros((1, layout.height, layout.width, 3), np.float32)
-    alike: dict[tuple[int, ...], list[int]] = {}  # levels of one size, of pictures of one size
-    for number, level in enumerate(levels):
-        key = (level.height, level.width, *tables.sizes[level.owner].tolist())
-        alike.setdefault(key, []).append(number)
-    for (height, width, *_), numbers in alike.items():
-        owners = [levels[number].owner for number in numbers]
-        for number, reduced in zip(numbers, tables.reduced(owners, height, width), strict=True):
-            top, left = layout.origins[number]
-            bottom, right = top + height, left + width
-            canvas[0, top:bottom, left:right] = reduced
-            # Pooling looks at pairs, so the last window of an odd level needs one more pixel.
-            if height % 2:
-                canvas[0, bottom, left:right] = reduced[-1]
-            if width % 2:
-                canvas[0, top:bottom, right] = reduced[:, -1]
-            if height % 2 and width % 2:
-                canvas[0, bottom, right] = reduced[-1, -1]
+    flat = canvas.reshape(layout.height, -1)
+    for level, (top, left) in zip(levels, layout.origins, strict=True):
+        bottom, right = top + level.height, left + level.width
+        tables.reduce(level.owner, flat[top:bottom, 3 * left : 3 * right])
+        # Pooling looks at pairs, so the last window of an odd level needs one more pixel.
+        if level.height % 2:
+            canvas[0, bottom, left:right] = canvas[0, bottom - 1, left:right]
+        if level.width % 2:
+            after = bottom + level.height % 2
+            canvas[0, top:after, right] = canvas[0, top:after, right - 1]
     return canvas, layout
 
 

@@ -6,6 +6,7 @@ window. A summed-area table gives every such mean from four of its numbers, howe
 is of. Viola and Jones, "Rapid object detection using a boosted cascade of simple features", 2001.
 """
 
+import functools
 from collections.abc import Sequence
 
 import cv2
@@ -20,6 +21,8 @@ Indices = NDArray[np.int64]
 
 # Rows and columns of all tables together; beyond that 16 bits do not number them.
 MOST_ROWS = 32_000
+
+_CACHED = 1_000_000  # bytes
 
 _NO_MAP = np.zeros(0, np.int16)  # remap's second map, which whole coordinates have no use for
 
@@ -40,18 +43,27 @@ class Tables:
             # Given a place of the right size, OpenCV writes there.
             cv2.integral(picture, self._sums[top : top + height + 1, : width + 1])
 
-    def reduced(self, owners: Sequence[int], height: int, width: int) -> Float32:
-        """Whole pictures of one size brought to another: (n, height, width, 3), 0..255."""
-        tops, (full_width, full_height) = self._tops[list(owners)], self.sizes[owners[0]]
-        zeros, count = np.zeros(1, np.int64), len(owners)
-        left, right = _spans(zeros, zeros + full_width, width)
-        top, bottom = _spans(zeros, zeros + full_height, height)
-        sums = self._sums[:, : full_width + 1]
-        rows = sums.take((tops[:, None] + bottom).ravel(), 0)
-        rows -= sums.take((tops[:, None] + top).ravel(), 0)
-        totals = rows.take(right[0], 1)
-        totals -= rows.take(left[0], 1)
-        return _divided(totals.reshape(count, height, width, 3), bottom - top, right - left)
+    def reduce(self, owner: int, to: Float32) -> None:
+        """Bring a whole picture to another size, 0..255.
+
+        `to` (height, 3 * width) is where it is written, with a pixel's three numbers in a row.
+        """
+        width, height = (int(side) for side in self.sizes[owner])
+        left, right, across = _whole(width, to.shape[1] // 3)
+        top, bottom, down = _whole(height, len(to))
+        first = self._tops[owner]
+        sums = self._sums[first : first + height + 1, : width + 1]
+        across = across.repeat(3)
+        # A few rows at a time stay in the processor's cache.
+        step = max(1, _CACHED // sums[0].nbytes)
+        for part in (slice(start, start + step) for start in range(0, len(to), step)):
+            rows = sums.take(bottom[part], 0)
+            rows -= sums.take(top[part], 0)
+            totals = rows.take(right, 1)
+            totals -= rows.take(left, 1)
+            means = totals.reshape(len(totals), -1).astype(np.float32)
+            means *= across
+            np.multiply(means, down[part, None], out=to[part])
 
     def windows(self, boxes: Indices, owners: Indices, size: int) -> Float32:
         """Parts of pictures, each brought to `size` pixels square: (n, size, size, 3), 0..255.
@@ -77,6 +89,13 @@ class Tables:
         # remap looks up int16 coordinates several times as fast as NumPy's indexing.
         grid = places.reshape(count, size * size, 2)
         return np.asarray(cv2.remap(self._sums, grid, _NO_MAP, cv2.INTER_NEAREST), np.int32)
+
+
+@functools.lru_cache(maxsize=256)
+def _whole(length: int, parts: int) -> tuple[Indices, Indices, Float32]:
+    """The spans of `parts` equal parts of a whole side, and one over their lengths."""
+    (start,), (end,) = _spans(np.zeros(1, np.int64), np.full(1, length), parts)
+    return start, end, (1 / (end - start)).astype(np.float32)
 
 
 def _spans(first: Indices, end: Indices, parts: int) -> tuple[Indices, Indices]:

@@ -65,7 +65,7 @@ def _pairs(owners: Indices) -> tuple[Indices, Indices]:
     ones, others = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for owner in np.unique(owners):
         mine = np.flatnonzero(owners == owner)
-        first, second = np.triu_indices(len(mine), 1)
+        first, second = np.nonzero(np.arange(len(mine))[:, None] < np.arange(len(mine)))
         ones.append(mine[first])
         others.append(mine[second])
     return np.concatenate(ones), np.concatenate(others)
