@@ -20,7 +20,7 @@ WINDOW, STRIDE = 12, 2  # of the first network
 _FACTOR = 0.709  # from one level to the next: half the area
 
 _LARGE = 30_000  # pixels of a level that gets a canvas of its own
-_SHARED = 250_000  # pixels of the levels that share one
+_SHARED = 300_000  # pixels of the levels that share one
 _STEP = 16  # sides of canvases differ by multiples of this
 _WIDEST = 640
 # Widths to try for a shared canvas, as shares of its widest level's: levels of one picture fit side

@@ -23,6 +23,7 @@ Indices = NDArray[np.int64]
 MOST_ROWS = 32_000
 
 _CACHED = 1_000_000  # bytes
+_GRAY = 127.5
 
 _NO_MAP = np.zeros(0, np.int16)  # remap's second map, which whole coordinates have no use for
 
@@ -72,13 +73,34 @@ class Tables:
         included; none is empty.
         """
         left, right = _spans(boxes[:, 0], boxes[:, 2], size)
-        shift = self._tops[owners]
-        top, bottom = _spans(boxes[:, 1] + shift, boxes[:, 3] + shift, size)
-        totals = self._at(bottom, right)
-        totals -= self._at(bottom, left)
-        totals -= self._at(top, right)
-        totals += self._at(top, left)
-        return _divided(totals.reshape(len(boxes), size, size, 3), bottom - top, right - left)
+        top, bottom = _spans(boxes[:, 1], boxes[:, 3], size)
+        return self._means(owners, left, right, top, bottom)
+
+    def framed_windows(self, boxes: Indices, owners: Indices, size: int) -> Float32:
+        """The same of boxes that may reach beyond their pictures, which have a gray frame here."""
+        width, height = self.sizes[owners].T[:, :, None]
+        left, right = (x.clip(0, width) for x in _spans(boxes[:, 0], boxes[:, 2], size))
+        top, bottom = (y.clip(0, height) for y in _spans(boxes[:, 1], boxes[:, 3], size))
+        means = self._means(owners, left, right, top, bottom)
+        means[(bottom <= top)[:, :, None] | (right <= left)[:, None]] = _GRAY
+        return means
+
+    def _means(
+        self, owners: Indices, left: Indices, right: Indices, top: Indices, bottom: Indices
+    ) -> Float32:
+        """The means of grids of n pictures' parts, from where columns and rows begin and end."""
+        first = self._tops[owners, None]
+        totals = self._at(first + bottom, right)
+        totals -= self._at(first + bottom, left)
+        totals -= self._at(first + top, right)
+        totals += self._at(first + top, left)
+        heights, widths = np.maximum(bottom - top, 1), np.maximum(right - left, 1)
+        count, rows = heights.shape
+        means = totals.reshape(count, rows, -1).astype(np.float32)
+        means *= (1 / heights).astype(np.float32)[:, :, None]
+        means *= (1 / widths).astype(np.float32).repeat(3, 1)[:, None]
+        shaped: Float32 = means.reshape(count, rows, -1, 3)
+        return shaped
 
     def _at(self, rows: Indices, columns: Indices) -> Sums:
         """The tables' numbers where rows (n, size) and columns (n, size) of n grids cross."""
@@ -103,13 +125,3 @@ def _spans(first: Indices, end: Indices, parts: int) -> tuple[Indices, Indices]:
     edges = np.arange(parts + 1) * (end - first)[:, None]
     start = first[:, None]
     return start + edges[:, :-1] // parts, start - (-edges[:, 1:] // parts)
-
-
-def _divided(totals: Sums, heights: Indices, widths: Indices) -> Float32:
-    """Totals (n, rows, columns, 3) over the pixels that each is of: rows' and columns' counts."""
-    count, rows, columns, channels = totals.shape
-    means = totals.astype(np.float32).reshape(count, rows, columns * channels)
-    means *= (1 / heights).astype(np.float32)[:, :, None]
-    means *= (1 / widths).astype(np.float32).repeat(channels, 1)[:, None]
-    shaped: Float32 = means.reshape(totals.shape)
-    return shaped
