@@ -1,14 +1,14 @@
 """From decoded pictures to faces with embeddings: detect, align, embed, in batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceweb.recognition import detection, embedders, quality
+from faceweb.recognition import detection, embedders, quality, sideways
 from faceweb.recognition.alignment import align
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.drawn import face_in_box
@@ -20,12 +20,6 @@ from faceweb.recognition.quality import Quality
 
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-
-# A picture without a clear upright face is tried lying on its sides and on its head. Only
-# clear faces count then: three more looks would otherwise find three times the false ones.
-CLEAR_SCORE = 0.995
-SIDEWAYS_SCORE = 0.97
-SIDEWAYS_SHARE = 0.06
 
 # A face's crop for people to look at: the box with this share of its side added all round.
 _CROP_MARGIN = 0.35
@@ -67,13 +61,7 @@ class Pipeline:
         unit length again: a little more accurate for twice the embedding's cost.
         """
         pictures = [image.pixels for image in images]
-        found = self._detector.detect(pictures)
-        for index, detections in enumerate(found):
-            best = detections.scores.max(initial=0)
-            if best < CLEAR_SCORE:
-                sideways = self._detect_sideways(pictures[index])
-                if sideways.scores.max(initial=0) > best:
-                    found[index] = sideways
+        found = sideways.detect(self._detector, pictures)
         found = [_ranked(d, p.shape) for d, p in zip(found, pictures, strict=True)]
         return self._embedded(images, found, mirrored=mirrored)
 
@@ -117,15 +105,6 @@ class Pipeline:
             faces.append(_faces(image, detections, embeddings[start:stop], qualities))
             start = stop
         return faces
-
-    def _detect_sideways(self, picture: Pixels) -> Detections:
-        """Faces of a picture that lies on a side or its head, in the picture's own pixels."""
-        turned = [np.ascontiguousarray(np.rot90(picture, turns)) for turns in (1, 2, 3)]
-        attempts = [
-            _turned_back(_clear(detections, SIDEWAYS_SHARE * max(picture.shape)), turns, picture)
-            for turns, detections in enumerate(self._detector.detect(turned), start=1)
-        ]
-        return max(attempts, key=lambda d: float(d.scores.sum()))
 
 
 def load(
@@ -178,12 +157,6 @@ def judge(
     return [list(islice(qualities, count)) for count in counts]
 
 
-def _clear(detections: Detections, smallest: float) -> Detections:
-    sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
-    chosen = (detections.scores >= SIDEWAYS_SCORE) & (sides.max(axis=1, initial=0) >= smallest)
-    return _selected(detections, np.flatnonzero(chosen))
-
-
 def _ranked(detections: Detections, shape: tuple[int, ...]) -> Detections:
     """Order faces by prominence."""
     weights = prominence(detections.boxes, width=shape[1], height=shape[0])
@@ -194,25 +167,6 @@ def _selected(detections: Detections, chosen: NDArray[np.int64]) -> Detections:
     return Detections(
         detections.boxes[chosen], detections.landmarks[chosen], detections.scores[chosen]
     )
-
-
-def _turned_back(detections: Detections, turns: int, picture: Pixels) -> Detections:
-    """Coordinates found on np.rot90(picture, turns), in the picture's own."""
-    height, width = picture.shape[:2]
-
-    def back(points: Float32) -> Float32:
-        x, y = points[..., 0], points[..., 1]
-        if turns == 1:
-            x, y = width - 1 - y, x
-        elif turns == 2:
-            x, y = width - 1 - x, height - 1 - y
-        else:
-            x, y = y, height - 1 - x
-        return np.stack([x, y], axis=-1)
-
-    corners = back(detections.boxes.reshape(-1, 2, 2))
-    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    return replace(detections, boxes=boxes, landmarks=back(detections.landmarks))
 
 
 def _faces(

@@ -50,7 +50,7 @@ def darker(pixels: Pixels) -> Pixels:
 
 
 def brighter(pixels: Pixels) -> Pixels:
-    return (pixels * 2.2 + 30.0).clip(0, 255).astype(np.uint8)
+    return (pixels * 2.1 + 20.0).clip(0, 255).astype(np.uint8)
 
 
 def cut(pixels: Pixels) -> Pixels:

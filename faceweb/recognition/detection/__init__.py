@@ -19,7 +19,8 @@ class Detections:
     """The faces of one picture, best score first, in pixels of that picture.
 
     `boxes` (n, 4) are x1, y1, x2, y2. `landmarks` (n, 5, 2) are the left eye, right eye,
-    nose, left and right mouth corner, left as seen in the picture. `scores` (n,) are 0..1.
+    nose, left and right mouth corner, left as seen in the picture. `scores` (n,) are 0..1, on the
+    scale of MTCNN, whichever detector gave them.
     """
 
     boxes: Float32
@@ -48,12 +49,20 @@ class DetectorSettings:
 class Detector(Protocol):
     """A loaded detector. Safe to call from several threads."""
 
-    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Find the faces of each picture, uint8 (height, width, 3) RGB, of any sizes."""
+    def detect(
+        self, pictures: Sequence[NDArray[np.uint8]], *, least_share: float = 0.0
+    ) -> list[Detections]:
+        """Find the faces of each picture, uint8 (height, width, 3) RGB, of any sizes.
+
+        `least_share` is a `min_face_share` for this call, where it is larger than the settings'.
+        """
         ...
 
 
-_LOADERS = {"mtcnn": "faceweb.recognition.detection.mtcnn:load"}
+_LOADERS = {
+    "mtcnn": "faceweb.recognition.detection.mtcnn:load",
+    "yunet": "faceweb.recognition.detection.yunet:load",
+}
 
 
 def slugs() -> tuple[str, ...]:

@@ -1,182 +1,269 @@
 """MTCNN's cascade, built for speed: the same answers as facenet-pytorch's, sooner.
 
-What differs from the usual implementation is where the work is done, not what is computed:
-each pyramid level is reduced from the level before it instead of from the full picture,
-pictures of one size share every pass of the first network, windows stay 8-bit until they are
-cut to size, and the second and third network see those of all pictures of a call together.
+What differs from that implementation is how the work is done, not what is computed. Levels of the
+pyramid and windows come from a summed-area table instead of from the full picture each, and many
+levels share a pass of the first network. No step loops over boxes.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceweb.recognition.detection import Detections, DetectorSettings, Float32, networks
-from faceweb.recognition.engine import Device
+from faceweb.recognition.detection import (
+    Detections,
+    DetectorSettings,
+    Float32,
+    networks,
+    pyramid,
+    suppression,
+)
+from faceweb.recognition.detection.pyramid import STRIDE, WINDOW, Layout, Level
+from faceweb.recognition.detection.resampling import MOST_ROWS, Tables, reduced
+from faceweb.recognition.engine import Device, Network, compiled
 
-_FACTOR = 0.709  # from one pyramid level to the next: half the area
-_WINDOW, _STRIDE = 12, 2  # of the first network
 _PROPOSAL_SCORE, _REFINED_SCORE = 0.6, 0.7
-_BATCH = 256
+# Refined windows that overlap more than this show the third network the same picture twice.
+_SAME = 0.88
+_CUT_OFF = 0.05  # of a face's side beyond the edge of the picture
+_AT_ONCE = 500_000  # pixels of all levels of the pictures that are worked on together
 
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """What the second or third network takes and gives.
+
+    Windows of `size` pixels, at most `at_once` and a multiple of `step` in a pass, so that passes
+    have few sizes; `outputs` numbers for each.
+    """
+
+    size: int
+    outputs: int
+    at_once: int
+    step: int
+
+
+_REFINED = _Stage(size=24, outputs=5, at_once=128, step=4)
+_OUTPUT = _Stage(size=48, outputs=15, at_once=32, step=1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some pictures, how many pixels of the originals one of theirs covers, and their levels."""
+
+    pictures: list[Pixels]
+    scales: list[float]
+    levels: list[Level]
+
+
 class Mtcnn:
     """The loaded cascade."""
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: DetectorSettings, device: Device) -> None:
         self.settings = settings
-        self._pnet = networks.load(networks.PNet(), networks.PNET)
-        self._rnet = networks.load(networks.RNet(), networks.RNET)
-        self._onet = networks.load(networks.ONet(), networks.ONET)
+        self._pnet = _ready(networks.load(networks.PNet(), networks.PNET), device)
+        self._rnet = _ready(networks.load(networks.RNet(), networks.RNET), device, _REFINED.size)
+        self._onet = _ready(networks.load(networks.ONet(), networks.ONET), device, _OUTPUT.size)
 
-    def detect(self, pictures: Sequence[Pixels]) -> list[Detections]:
+    def detect(self, pictures: Sequence[Pixels], *, least_share: float = 0.0) -> list[Detections]:
         """See Detector.detect."""
-        with torch.inference_mode():
-            return self._detect([_reduced(p, self.settings.longest_side) for p in pictures])
+        parts = self._parts(pictures, least_share)
+        return [detections for part in parts for detections in self._detect(part)]
 
-    def _detect(self, reduced: list[tuple[Pixels, float]]) -> list[Detections]:
-        pictures = [picture for picture, _ in reduced]
-        boxes, owners = self._propose(pictures)
-        boxes, owners = self._refine(pictures, boxes, owners)
-        boxes, owners, scores, landmarks = self._output(pictures, boxes, owners)
+    def _parts(self, pictures: Sequence[Pixels], least_share: float) -> Iterator[_Part]:
+        """The pictures, reduced, in portions that fit the processor's caches."""
+        part = _Part([], [], [])
+        pixels = rows = 0
+        for picture in pictures:
+            small, scale = reduced(picture, self.settings.longest_side)
+            more = sum(level.pixels for level in self._levels(0, small, least_share))
+            if part.pictures and (pixels + more > _AT_ONCE or rows + len(small) + 1 > MOST_ROWS):
+                yield part
+                part = _Part([], [], [])
+                pixels = rows = 0
+            part.levels.extend(self._levels(len(part.pictures), small, least_share))
+            part.pictures.append(small)
+            part.scales.append(scale)
+            pixels += more
+            rows += len(small) + 1
+        if part.pictures:
+            yield part
+
+    def _levels(self, owner: int, picture: Pixels, least_share: float) -> list[Level]:
+        height, width = picture.shape[:2]
+        longest = max(height, width)
+        smallest = max(self.settings.min_face, self.settings.min_face_share * longest)
+        return pyramid.levels_of(owner, height, width, smallest, least_share * longest)
+
+    def _detect(self, part: _Part) -> list[Detections]:
+        tables = Tables(part.pictures)
+        boxes, owners = self._propose(tables, part.levels)
+        boxes, owners = self._refine(tables, boxes, owners)
+        boxes, owners, scores, landmarks = self._output(tables, boxes, owners)
         found = []
-        for owner, (_, scale) in enumerate(reduced):
+        for owner, scale in enumerate(part.scales):
             mine = np.flatnonzero(owners == owner)
-            mine = mine[np.argsort(-scores[mine], kind="stable")]
             found.append(Detections(boxes[mine] * scale, landmarks[mine] * scale, scores[mine]))
         return found
 
-    def _propose(self, pictures: list[Pixels]) -> tuple[Float32, Indices]:
+    def _propose(self, tables: Tables, levels: list[Level]) -> tuple[Float32, Indices]:
         """Windows that may hold a face, as squares (n, 4), and whose they are (n,)."""
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, picture in enumerate(pictures):
-            groups.setdefault(picture.shape, []).append(index)
-        all_boxes = [np.zeros((0, 9), np.float32)]
-        all_owners = [np.zeros(0, np.int64)]
-        for (height, width, _), members in groups.items():
-            stack = np.stack([pictures[i] for i in members])
-            for scale, level in _pyramid(stack, self._first_scale(height, width)):
-                boxes, which = self._proposals(level, scale)
-                all_boxes.append(boxes)
-                all_owners.append(np.asarray(members, np.int64)[which])
-        boxes, owners = np.concatenate(all_boxes), np.concatenate(all_owners)
-        keep = _suppress(boxes[:, :4], boxes[:, 4], owners, 0.7)
-        boxes, owners = boxes[keep], owners[keep]
-        size = boxes[:, 2:4] - boxes[:, :2]
-        corners = boxes[:, :4] + boxes[:, 5:] * np.concatenate([size, size], axis=1)
-        return _squared(corners), owners
+        boxes, owners = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
+        for group in pyramid.by_canvas(levels):
+            canvas, layout = pyramid.drawn(group, tables)
+            [output] = self._pnet(canvas)
+            some, whose = _proposals(output[0], group, layout)
+            boxes.append(some)
+            owners.append(whose)
+        return np.concatenate(boxes), np.concatenate(owners)
 
-    def _first_scale(self, height: int, width: int) -> float:
-        smallest = max(self.settings.min_face, self.settings.min_face_share * max(height, width))
-        return _WINDOW / smallest
-
-    def _proposals(self, level: Pixels, scale: float) -> tuple[Float32, Indices]:
-        """One level's windows: x1, y1, x2, y2, score and four offsets, and their picture."""
-        scores, offsets = self._pnet(_normalised(level))
-        which, row, column = (scores >= _PROPOSAL_SCORE).nonzero(as_tuple=True)
-        corner = torch.stack([column, row], 1).float() * _STRIDE + 1
-        boxes = torch.cat(
-            [
-                (corner / scale).floor(),
-                ((corner + _WINDOW - 1) / scale).floor(),
-                scores[which, row, column, None],
-                offsets[which, :, row, column],
-            ],
-            1,
-        ).numpy()
-        owners = which.numpy()
-        keep = _suppress(boxes[:, :4], boxes[:, 4], owners, 0.5)
+    def _refine(self, tables: Tables, boxes: Float32, owners: Indices) -> tuple[Float32, Indices]:
+        output = _over_windows(self._rnet, tables, boxes, owners, _REFINED)
+        passed = output[:, 0] > _log_odds(_REFINED_SCORE)
+        boxes, owners, output = boxes[passed], owners[passed], output[passed]
+        keep = suppression.best(boxes, output[:, 0], owners, 0.7)
+        boxes, owners, output = boxes[keep], owners[keep], output[keep]
+        boxes = _squared(_moved(boxes, output[:, 1:]))
+        keep = suppression.best(boxes, output[:, 0], owners, _SAME)
         return boxes[keep], owners[keep]
 
-    def _refine(
-        self, pictures: list[Pixels], boxes: Float32, owners: Indices
-    ) -> tuple[Float32, Indices]:
-        scores, offsets = _batched(self._rnet, _windows(pictures, boxes, owners, 24), (0, 4))
-        passed = scores > _REFINED_SCORE
-        boxes, owners = boxes[passed], owners[passed]
-        scores, offsets = scores[passed], offsets[passed]
-        keep = _suppress(boxes, scores, owners, 0.7)
-        return _squared(_moved(boxes[keep], offsets[keep])), owners[keep]
-
     def _output(
-        self, pictures: list[Pixels], boxes: Float32, owners: Indices
+        self, tables: Tables, boxes: Float32, owners: Indices
     ) -> tuple[Float32, Indices, Float32, Float32]:
-        windows = _windows(pictures, boxes, owners, 48)
-        scores, offsets, points = _batched(self._onet, windows, (0, 4, 10))
-        passed = scores > self.settings.min_score
-        boxes, owners, points = boxes[passed], owners[passed], points[passed]
-        scores, offsets = scores[passed], offsets[passed]
-        size = boxes[:, 2:] - boxes[:, :2] + 1
-        landmarks = np.stack([points[:, :5], points[:, 5:]], 2) * size[:, None]
-        landmarks += boxes[:, None, :2] - 1
-        boxes = _moved(boxes, offsets)
-        keep = _suppress_contained(boxes, scores, owners, 0.7)
-        return boxes[keep], owners[keep], scores[keep], landmarks[keep]
+        output = _over_windows(self._onet, tables, boxes, owners, _OUTPUT)
+        passed = output[:, 0] > _log_odds(self.settings.min_score)
+        boxes, owners, output = boxes[passed], owners[passed], output[passed]
+        landmarks = _landmarks(boxes, output)
+        boxes = _moved(boxes, output[:, 1:5])
+        keep = suppression.best_contained(boxes, output[:, 0], owners, 0.7)
+        boxes, owners, landmarks = boxes[keep], owners[keep], landmarks[keep]
+        self._mend_landmarks(tables, boxes, owners, landmarks)
+        return boxes, owners, 1 / (1 + np.exp(-output[keep, 0])), landmarks
+
+    def _mend_landmarks(
+        self, tables: Tables, boxes: Float32, owners: Indices, landmarks: Float32
+    ) -> None:
+        """Find the landmarks of faces that the picture's edge cuts off once more, in place.
+
+        The edge stretches such faces' windows, which moves their landmarks by a fifth of the face.
+        In a window with a gray frame they are right, and righter still in one that is centred on
+        what the first one showed.
+        """
+        squares = _squared(boxes)
+        beyond = np.maximum(1 - squares[:, :2], squares[:, 2:] - tables.sizes[owners])
+        sides = squares[:, 2] - squares[:, 0]
+        cut = np.flatnonzero(beyond.max(axis=1, initial=0) > _CUT_OFF * sides)
+        squares = squares[cut]
+        for _ in range(2):
+            output = _over_windows(self._onet, tables, squares, owners[cut], _OUTPUT, framed=True)
+            sure = output[:, 0] > _log_odds(self.settings.min_score)
+            cut, squares, output = cut[sure], squares[sure], output[sure]
+            landmarks[cut] = _landmarks(squares, output)
+            squares = _squared(_moved(squares, output[:, 1:5]))
 
 
 def load(settings: DetectorSettings, device: Device) -> Mtcnn:
-    return Mtcnn(settings)
+    return Mtcnn(settings, device)
 
 
-def _reduced(picture: Pixels, longest_side: int) -> tuple[Pixels, float]:
-    """The picture within `longest_side`, and how many of its pixels one pixel covers."""
-    height, width = picture.shape[:2]
-    scale = max(height, width) / longest_side
-    if scale <= 1:
-        return picture, 1.0
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+def _ready(network: torch.nn.Module, device: Device, size: int | None = None) -> Network:
+    """A network compiled for windows of `size`, or for pictures of any."""
+    example = (1, size or 64, size or 64, 3)
+    return compiled(
+        network,
+        device=device,
+        example=example,
+        dtype=torch.float32,
+        fixed_size=size is not None,
+        copies=True,
+    )
 
 
-def _pyramid(stack: Pixels, scale: float) -> list[tuple[float, Pixels]]:
-    """Ever smaller copies of equally large pictures (n, height, width, 3), with their scales."""
-    height, width = stack.shape[1:3]
-    levels = []
-    while min(height, width) * scale >= _WINDOW:
-        size = (int(width * scale + 1), int(height * scale + 1))
-        stack = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in stack])
-        levels.append((scale, stack))
-        scale *= _FACTOR
-    return levels
+def _proposals(output: Float32, levels: Sequence[Level], layout: Layout) -> tuple[Float32, Indices]:
+    """The best windows of each level of a canvas, and their owners, from the network's output."""
+    places = np.flatnonzero(output[0] >= _log_odds(_PROPOSAL_SCORE))
+    places = places[layout.levels.ravel()[places] >= 0]
+    rows, columns = np.divmod(places, layout.levels.shape[1])
+    level = layout.levels[rows, columns]
+    origins = np.array(layout.origins, np.int64)[level]
+    scale = np.array([one.scale for one in levels], np.float32)[level, None]
+    corner = (np.stack([columns, rows], 1) * STRIDE - origins[:, ::-1] + 1).astype(np.float32)
+    boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], 1) / scale)
+    scores, offsets = output[0, rows, columns], output[1:5, rows, columns].T
+    one, other = _neighbours(rows, columns, layout.levels.shape)
+    rivals = suppression.over_union(boxes, one, other) > 0.5
+    keep = suppression.unrivalled(scores, one[rivals], other[rivals])
+    boxes, offsets, level = boxes[keep], offsets[keep], level[keep]
+    size = boxes[:, 2:] - boxes[:, :2]
+    moved = boxes + offsets * np.concatenate([size, size], 1)
+    return _squared(moved), np.array([one.owner for one in levels], np.int64)[level]
 
 
-def _windows(pictures: list[Pixels], boxes: Float32, owners: Indices, size: int) -> torch.Tensor:
-    """Cut every box out of its picture and bring it to (n, 3, size, size).
+def _neighbours(rows: Indices, columns: Indices, shape: tuple[int, ...]) -> tuple[Indices, Indices]:
+    """All pairs of windows near enough to overlap by half: at most two steps either way.
 
-    What a box covers beyond the edge is left out and the rest stretched, as the networks'
-    usual implementations do.
+    Windows of different levels are never that near, because a window has six steps.
     """
-    windows = np.zeros((len(boxes), size, size, 3), np.uint8)
-    corners = boxes.astype(np.int64)
-    for window, (x1, y1, x2, y2), owner in zip(windows, corners.tolist(), owners, strict=True):
-        picture = pictures[owner]
-        cut = picture[max(y1 - 1, 0) : max(y2, 1), max(x1 - 1, 0) : max(x2, 1)]
-        if cut.size:
-            cv2.resize(cut, (size, size), dst=window, interpolation=cv2.INTER_AREA)
-    return _normalised(windows)
+    reach = 2
+    width = shape[1] + reach
+    numbers = np.full((shape[0] + reach) * width + reach, -1, np.int32)
+    places = rows * width + columns
+    numbers[places] = np.arange(len(rows))
+    ahead = [down * width + right for down in range(reach + 1)
+             for right in range(-reach, reach + 1) if (down, right) > (0, 0)]  # fmt: skip
+    other = numbers[places[:, None] + np.array(ahead)]
+    one = np.flatnonzero(other >= 0)
+    return one // len(ahead), other.ravel()[one].astype(np.int64)
 
 
-def _normalised(pictures: Pixels) -> torch.Tensor:
-    """uint8 (n, h, w, 3) as float (n, 3, h, w) in channels_last order, about -1..1."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().sub_(127.5).mul_(1 / 128)
+def _over_windows(
+    network: Network,
+    tables: Tables,
+    boxes: Float32,
+    owners: Indices,
+    stage: _Stage,
+    framed: bool = False,
+) -> Float32:
+    """A network's output for every box, cut out of its picture and brought to the stage's size.
+
+    What a box covers beyond the edge is gray with `framed`; else it is left out and the rest
+    stretched, as the networks' usual implementation does, and a box that lies beyond the edge
+    altogether gets log-odds of minus infinity.
+    """
+    cuts = boxes.astype(np.int64)
+    cuts[:, :2] -= 1
+    if not framed:
+        cuts[:, :2] = np.maximum(cuts[:, :2], 0)
+        cuts[:, 2:] = np.minimum(cuts[:, 2:], tables.sizes[owners])
+    output = np.full((len(boxes), stage.outputs), -np.inf, np.float32)
+    usable = np.flatnonzero((cuts[:, 2:] > cuts[:, :2]).all(axis=1))
+    cut_out = tables.framed_windows if framed else tables.windows
+    for start in range(0, len(usable), stage.at_once):
+        part = usable[start : start + stage.at_once]
+        seen = np.resize(part, -(-len(part) // stage.step) * stage.step)  # the rest are repeats
+        windows = cut_out(cuts[seen], owners[seen], stage.size)
+        output[part] = network(windows)[0][: len(part)]
+    return output
 
 
-def _batched(
-    network: torch.nn.Module, windows: torch.Tensor, widths: tuple[int, ...]
-) -> list[Float32]:
-    """Run a network over many windows; zero windows give empty arrays of the right widths."""
-    if not len(windows):
-        return [np.zeros((0, w) if w else 0, np.float32) for w in widths]
-    parts = [
-        network(part.contiguous(memory_format=torch.channels_last))
-        for part in torch.split(windows, _BATCH)
-    ]
-    return [torch.cat(columns).numpy() for columns in zip(*parts, strict=True)]
+def _log_odds(share: float) -> float:
+    if not 0 < share < 1:
+        return math.inf if share >= 1 else -math.inf
+    return math.log(share / (1 - share))
+
+
+def _landmarks(boxes: Float32, output: Float32) -> Float32:
+    """The five points (n, 5, 2) of the third network's output for squares."""
+    size = boxes[:, 2:] - boxes[:, :2] + 1
+    shares = output[:, 5:].reshape(-1, 2, 5).transpose(0, 2, 1)
+    points: Float32 = shares * size[:, None] + boxes[:, None, :2] - 1
+    return points
 
 
 def _moved(boxes: Float32, offsets: Float32) -> Float32:
@@ -189,35 +276,7 @@ def _moved(boxes: Float32, offsets: Float32) -> Float32:
 def _squared(boxes: Float32) -> Float32:
     """The squares around the boxes' centres with their longer sides."""
     size = boxes[:, 2:4] - boxes[:, :2]
-    side = size.max(axis=1, keepdims=True) if len(boxes) else np.zeros((0, 1), np.float32)
+    side = size.max(axis=1, keepdims=True, initial=0)
     corner = boxes[:, :2] + size / 2 - side / 2
     squares: Float32 = np.concatenate([corner, corner + side], axis=1)
     return squares
-
-
-def _suppress(boxes: Float32, scores: Float32, owners: Indices, threshold: float) -> Indices:
-    """Non-maximum suppression within each picture: indices to keep, best score first."""
-    if not len(boxes):
-        return np.zeros(0, np.int64)
-    rectangles = np.concatenate([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]], axis=1)
-    keep = cv2.dnn.NMSBoxesBatched(
-        rectangles.tolist(), scores.tolist(), owners.tolist(), 0.0, threshold
-    )
-    return np.asarray(keep, np.int64).reshape(-1)
-
-
-def _suppress_contained(
-    boxes: Float32, scores: Float32, owners: Indices, threshold: float
-) -> Indices:
-    """Suppression by the share of the smaller box that is covered; few boxes are left here."""
-    order = np.argsort(-scores, kind="stable")
-    area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
-    keep: list[int] = []
-    for index in order:
-        rivals = np.asarray([k for k in keep if owners[k] == owners[index]], np.int64)
-        top_left = np.maximum(boxes[rivals, :2], boxes[index, :2])
-        bottom_right = np.minimum(boxes[rivals, 2:], boxes[index, 2:])
-        shared = np.maximum(bottom_right - top_left + 1, 0).prod(axis=1)
-        if not (shared / np.minimum(area[rivals], area[index]) > threshold).any():
-            keep.append(int(index))
-    return np.asarray(keep, np.int64)

@@ -1,0 +1,137 @@
+"""Reducing pictures and cutting windows by adaptive averaging, exactly, at a fixed cost a pixel.
+
+MTCNN's usual implementation takes the plain mean of the pixels that a smaller picture's pixel
+touches (PyTorch's "area" mode), from the full picture, for every level of the pyramid and every
+window. A summed-area table gives every such mean from four of its numbers, however many pixels it
+is of. Viola and Jones, "Rapid object detection using a boosted cascade of simple features", 2001.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceweb.recognition.detection import Float32
+
+Pixels = NDArray[np.uint8]
+Sums = NDArray[np.int32]
+Indices = NDArray[np.int64]
+
+# Rows and columns of all tables together; beyond that 16 bits do not number them.
+MOST_ROWS = 32_000
+
+_CACHED = 1_000_000  # bytes
+_GRAY = 127.5
+
+_NO_MAP = np.zeros(0, np.int16)  # remap's second map, which whole coordinates have no use for
+
+
+def reduced(picture: Pixels, longest_side: float) -> tuple[Pixels, float]:
+    """The picture within `longest_side`, and how many of its pixels one pixel covers."""
+    height, width = picture.shape[:2]
+    scale = max(height, width) / longest_side
+    if scale <= 1:
+        return picture, 1.0
+    size = (max(1, round(width / scale)), max(1, round(height / scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+class Tables:
+    """The summed-area tables of several pictures, one above the other.
+
+    `sizes` (n, 2) are the pictures' widths and heights.
+    """
+
+    def __init__(self, pictures: Sequence[Pixels]) -> None:
+        self.sizes = np.array([picture.shape[1::-1] for picture in pictures], np.int64)
+        rows = self.sizes[:, 1] + 1
+        self._tops = np.cumsum(rows) - rows
+        self._sums = np.empty((rows.sum(), self.sizes[:, 0].max() + 1, 3), np.int32)
+        for picture, top in zip(pictures, self._tops, strict=True):
+            height, width = picture.shape[:2]
+            # Given a place of the right size, OpenCV writes there.
+            cv2.integral(picture, self._sums[top : top + height + 1, : width + 1])
+
+    def reduce(self, owner: int, to: Float32) -> None:
+        """Bring a whole picture to another size, 0..255.
+
+        `to` (height, 3 * width) is where it is written, with a pixel's three numbers in a row.
+        """
+        width, height = (int(side) for side in self.sizes[owner])
+        left, right, across = _whole(width, to.shape[1] // 3)
+        top, bottom, down = _whole(height, len(to))
+        first = self._tops[owner]
+        sums = self._sums[first : first + height + 1, : width + 1]
+        across = across.repeat(3)
+        # A few rows at a time stay in the processor's cache.
+        step = max(1, _CACHED // sums[0].nbytes)
+        for part in (slice(start, start + step) for start in range(0, len(to), step)):
+            rows = sums.take(bottom[part], 0)
+            rows -= sums.take(top[part], 0)
+            totals = rows.take(right, 1)
+            totals -= rows.take(left, 1)
+            means = totals.reshape(len(totals), -1).astype(np.float32)
+            means *= across
+            np.multiply(means, down[part, None], out=to[part])
+
+    def windows(self, boxes: Indices, owners: Indices, size: int) -> Float32:
+        """Parts of pictures, each brought to `size` pixels square: (n, size, size, 3), 0..255.
+
+        `boxes` (n, 4) are x1, y1, x2, y2 within the picture of the owner (n,), x2 and y2 not
+        included; none is empty.
+        """
+        left, right = _spans(boxes[:, 0], boxes[:, 2], size)
+        top, bottom = _spans(boxes[:, 1], boxes[:, 3], size)
+        return self._means(owners, left, right, top, bottom)
+
+    def framed_windows(self, boxes: Indices, owners: Indices, size: int) -> Float32:
+        """The same of boxes that may reach beyond their pictures, which have a gray frame here."""
+        width, height = self.sizes[owners].T[:, :, None]
+        left, right = (x.clip(0, width) for x in _spans(boxes[:, 0], boxes[:, 2], size))
+        top, bottom = (y.clip(0, height) for y in _spans(boxes[:, 1], boxes[:, 3], size))
+        means = self._means(owners, left, right, top, bottom)
+        means[(bottom <= top)[:, :, None] | (right <= left)[:, None]] = _GRAY
+        return means
+
+    def _means(
+        self, owners: Indices, left: Indices, right: Indices, top: Indices, bottom: Indices
+    ) -> Float32:
+        """The means of grids of n pictures' parts, from where columns and rows begin and end."""
+        first = self._tops[owners, None]
+        totals = self._at(first + bottom, right)
+        totals -= self._at(first + bottom, left)
+        totals -= self._at(first + top, right)
+        totals += self._at(first + top, left)
+        heights, widths = np.maximum(bottom - top, 1), np.maximum(right - left, 1)
+        count, rows = heights.shape
+        means = totals.reshape(count, rows, -1).astype(np.float32)
+        means *= (1 / heights).astype(np.float32)[:, :, None]
+        means *= (1 / widths).astype(np.float32).repeat(3, 1)[:, None]
+        shaped: Float32 = means.reshape(count, rows, -1, 3)
+        return shaped
+
+    def _at(self, rows: Indices, columns: Indices) -> Sums:
+        """The tables' numbers where rows (n, size) and columns (n, size) of n grids cross."""
+        count, size = rows.shape
+        places = np.empty((count, size, size, 2), np.int16)
+        places[..., 0] = columns.astype(np.int16)[:, None]
+        places[..., 1] = rows.astype(np.int16)[:, :, None]
+        # remap looks up int16 coordinates several times as fast as NumPy's indexing.
+        grid = places.reshape(count, size * size, 2)
+        return np.asarray(cv2.remap(self._sums, grid, _NO_MAP, cv2.INTER_NEAREST), np.int32)
+
+
+@functools.lru_cache(maxsize=256)
+def _whole(length: int, parts: int) -> tuple[Indices, Indices, Float32]:
+    """The spans of `parts` equal parts of a whole side, and one over their lengths."""
+    (start,), (end,) = _spans(np.zeros(1, np.int64), np.full(1, length), parts)
+    return start, end, (1 / (end - start)).astype(np.float32)
+
+
+def _spans(first: Indices, end: Indices, parts: int) -> tuple[Indices, Indices]:
+    """Where the pixels that each of `parts` equal parts touches begin and end: two (n, parts)."""
+    edges = np.arange(parts + 1) * (end - first)[:, None]
+    start = first[:, None]
+    return start + edges[:, :-1] // parts, start - (-edges[:, 1:] // parts)
