@@ -195,7 +195,7 @@ def _proposals(output: Float32, levels: Sequence[Level], layout: Layout) -> tupl
     scale = np.array([one.scale for one in levels], np.float32)[level, None]
     corner = (np.stack([columns, rows], 1) * STRIDE - origins[:, ::-1] + 1).astype(np.float32)
     boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], 1) / scale)
-    scores, offsets = output[0, rows, columns], output[1:5, rows, columns].T
+    scores, offsets = output[0, rows, columns], output[1:, rows, columns].T
     one, other = _neighbours(rows, columns, layout.levels.shape)
     rivals = suppression.over_union(boxes, one, other) > 0.5
     keep = suppression.unrivalled(scores, one[rivals], other[rivals])

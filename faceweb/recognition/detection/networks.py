@@ -65,10 +65,10 @@ class PNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.trunk = _Convolutions((3, 10, 3, 2), (10, 16, 3, None), (16, 32, 3, None))
-        self.head = nn.Conv2d(32, _filled_up(1 + 4), 1)
+        self.head = nn.Conv2d(32, 1 + 4, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """(n, h, w, 3) to (n, 8, h', w'): log-odds, four offsets and three numbers to ignore."""
+        """(n, h, w, 3) to (n, 5, h', w'): log-odds and four offsets."""
         output: Tensor = self.head(self.trunk(pixels.permute(0, 3, 1, 2)))
         return output
 

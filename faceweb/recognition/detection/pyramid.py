@@ -7,6 +7,7 @@ because a network's first run at each new size costs a few milliseconds more.
 """
 
 import functools
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -137,14 +138,23 @@ def _rounded(side: int) -> int:
 
 
 def _packed(sizes: Sequence[Size], width: int) -> tuple[list[Size], int]:
-    """Rows and columns for even sizes, each as near the top as it finds room, and the height."""
-    taken = np.zeros(width // 2, np.int64)  # down to which row, for each pair of columns
+    """Rows and columns for levels, each as near the top as it finds room, and the height.
+
+    `lefts` and `tops` are the outline of what is taken: from which column on down to which row.
+    """
+    lefts, tops = [0], [0]
     origins: list[Size] = [(0, 0)] * len(sizes)
     for number in sorted(range(len(sizes)), key=lambda n: sizes[n], reverse=True):
         rows, columns = sizes[number]
-        reach = np.lib.stride_tricks.sliding_window_view(taken, columns // 2).max(axis=1)
-        left = int(reach.argmin())
-        top = int(reach[left])
-        taken[left : left + columns // 2] = top + rows
-        origins[number] = (top, 2 * left)
-    return origins, int(taken.max())
+        top, left = min(
+            (max(tops[at : bisect_left(lefts, left + columns)]), left)
+            for at, left in enumerate(lefts)
+            if left + columns <= width
+        )
+        first, after = lefts.index(left), bisect_left(lefts, left + columns)
+        right = [*lefts[after:], width][0]
+        spare = [(left + columns, tops[after - 1])] if left + columns < right else []
+        lefts[first:after] = [left, *(column for column, _ in spare)]
+        tops[first:after] = [top + rows, *(row for _, row in spare)]
+        origins[number] = (top, left)
+    return origins, max(tops)
