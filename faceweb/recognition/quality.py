@@ -27,7 +27,7 @@ CROP_SIZE, TEMPLATE = SFACE.crop_size, SFACE.template
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32) / 4  # of sums of four pixels
 
-# A cause is named where it takes more than this share.
+# A cause is named where it leaves less than this share.
 _NAMED_BELOW = 0.92
 
 
