@@ -2,7 +2,7 @@
 
 A network is a PyTorch module from pixels, uint8 (n, height, width, 3), to one or more float32
 outputs. It is defined once; what runs it is decided here. On processors OpenVINO's compiled form
-of the same module is 1.3 to 2 times as fast as PyTorch (docs/adr/0006), with the same answers.
+of the same module is 1.2 to 1.8 times as fast as PyTorch (docs/adr/0006), with the same answers.
 """
 
 import os
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Device = Literal["cpu", "cuda"]
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class DeviceUnavailable(Exception):
