@@ -24,11 +24,11 @@ Look = Callable[[Photos], int]
 BATCH = 8  # photos in one task of faceweb's worker
 
 
-def faceweb(threads: int, embedder: str = "sface", detector: str = "mtcnn") -> Look:
+def faceweb(threads: int) -> Look:
     from faceweb.recognition import pipeline
     from faceweb.recognition.images import DecodedImage
 
-    loaded = pipeline.load(embedder=embedder, detector=detector)
+    loaded = pipeline.load(embedder="sface", detector="mtcnn")
 
     def look(photos: Photos) -> int:
         images = [DecodedImage(p, p.shape[1], p.shape[0], 1.0, "image/jpeg") for p in photos]
@@ -144,8 +144,6 @@ def package_folder(name: str) -> Path:
 CONTENDERS: dict[str, Callable[[], Look]] = {
     "faceweb": lambda: faceweb((os.cpu_count() or 1) + 1),
     "faceweb, one thread": lambda: faceweb(1),
-    "faceweb with dlib-resnet": lambda: faceweb((os.cpu_count() or 1) + 1, "dlib-resnet"),
-    "faceweb with yunet": lambda: faceweb((os.cpu_count() or 1) + 1, detector="yunet"),
     "notebook": notebook,
     "face_recognition": face_recognition,
 }

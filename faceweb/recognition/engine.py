@@ -19,7 +19,6 @@ from torch import Tensor, nn
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Device = Literal["cpu", "cuda"]
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class DeviceUnavailable(Exception):

@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 
 # A poorer face is stored and found, but does not define a person: it is no cover, founds no
 # cluster, passes no name on, and does not speak for its person in a search. Around this score one
-# face in four is not recognised any more; of good ones it is one in forty.
+# face in four is not recognised any more; of good ones it is one in fifty.
 DEFINING_QUALITY = 0.7
 
 # Quality is judged on crops of this kind, whichever crops the embedder takes.
@@ -27,7 +27,7 @@ CROP_SIZE, TEMPLATE = SFACE.crop_size, SFACE.template
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32) / 4  # of sums of four pixels
 
-# A cause is named where it takes more than this share.
+# A cause is named where it leaves less than this share.
 _NAMED_BELOW = 0.92
 
 

@@ -91,8 +91,7 @@ class EdgeIndex:
                 if path.is_dir() and any(path.iterdir()):
                     self._shards[collection] = _load(path)
                 elif dimension is not None:
-                    path.mkdir(parents=True, exist_ok=True)
-                    self._shards[collection] = edge.EdgeShard.create(str(path), _config(dimension))
+                    self._shards[collection] = _create(path, dimension)
             return self._shards.get(collection)
 
 
@@ -101,6 +100,20 @@ def _config(dimension: int) -> edge.EdgeConfig:
     return edge.EdgeConfig(
         vectors={_VECTOR: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)}
     )
+
+
+def _create(path: Path, dimension: int) -> edge.EdgeShard:
+    """A new shard, made aside and moved into place: a process that dies here leaves no half."""
+    draft = path.with_name(f".{path.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    shard = edge.EdgeShard.create(str(draft), _config(dimension))
+    shard.flush()
+    shard.close()
+    if path.is_dir():
+        path.rmdir()  # empty, or it would have been loaded
+    draft.rename(path)
+    return _load(path)
 
 
 def _load(path: Path) -> edge.EdgeShard:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from faceweb import runtime
 from faceweb.recognition import embedders
+from faceweb.recognition.embedders import collection_name
 from people import files
 from people.models import Face, FaceEmbedding, FileRemoval, IndexRemoval
 
@@ -38,7 +39,7 @@ def add_embeddings(*, rows: Sequence[FaceEmbedding]) -> None:
     """Put committed embeddings into the index and mark them."""
     by_collection: dict[str, list[FaceEmbedding]] = {}
     for row in rows:
-        by_collection.setdefault(collection_of(row.embedder, row.version), []).append(row)
+        by_collection.setdefault(collection_name(row.embedder, row.version), []).append(row)
     for collection, members in by_collection.items():
         vectors = np.stack([np.frombuffer(bytes(row.vector), np.float32) for row in members])
         runtime.index().upsert(collection, [row.pk for row in members], vectors)
@@ -119,10 +120,6 @@ def rebuild() -> int:
 def points() -> int:
     """How many points the index holds in all."""
     return sum(runtime.index().count(spec.collection) for spec in embedders.specs())
-
-
-def collection_of(embedder: str, version: str) -> str:
-    return f"faces-{embedder}-{version}"
 
 
 def _in_batches(rows: Iterable[Item]) -> Iterator[list[Item]]:

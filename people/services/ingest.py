@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from faceweb import runtime
+from faceweb import memory, runtime
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode, encode_jpeg
 from people import files
@@ -54,6 +54,7 @@ def process_photos(*, photo_ids: Sequence[int], worker: str) -> set[int]:
         raise
     if embeddings:
         indexing.add_embeddings(rows=embeddings)
+    memory.give_back()
     return {photo.batch_id for photo in claimed if photo.batch_id}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from faceweb.recognition.embedders import collection_name
 from people.models import FaceEmbedding, FileRemoval, IndexRemoval
 
 _BATCH = 500
@@ -16,7 +17,7 @@ def note_points(*, embeddings: QuerySet[FaceEmbedding]) -> None:
     """The points of embeddings that are about to go."""
     IndexRemoval.objects.bulk_create(
         [
-            IndexRemoval(collection=f"faces-{embedder}-{version}", point=pk)
+            IndexRemoval(collection=collection_name(embedder, version), point=pk)
             for pk, embedder, version in embeddings.values_list("pk", "embedder", "version")
         ],
         batch_size=_BATCH,

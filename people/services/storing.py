@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from faceweb.recognition.embedders import EmbedderSpec
+from faceweb.recognition.embedders import EmbedderSpec, collection_name
 from faceweb.recognition.pipeline import FoundFace
 from people import files
 from people.jobs import Status
@@ -195,7 +195,7 @@ def _renewed_embeddings(pairs: Pairs, spec: EmbedderSpec) -> list[FaceEmbedding]
             continue
         if row.version != spec.version:  # its point is in the other version's collection
             removals.append(
-                IndexRemoval(collection=f"faces-{row.embedder}-{row.version}", point=row.pk)
+                IndexRemoval(collection=collection_name(row.embedder, row.version), point=row.pk)
             )
         row.vector, row.version, row.indexed_at = vector, spec.version, None
         changed.append(row)

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from people.models import Cluster, Face, Person, Photo
+from people.models import Cluster, Person, Photo
 from people.services import reviewing
 from people.services.stats import archive_summary
 
@@ -20,6 +20,5 @@ def home(request: HttpRequest) -> HttpResponse:
             "undecided": Photo.objects.undecided().count(),
             "unknown": Cluster.objects.waiting()[: reviewing.COUNTED].count(),
             "suggested": reviewing.queue()[: reviewing.COUNTED].count(),
-            "unassigned": Face.objects.unassigned().exists(),
         },
     )

@@ -101,8 +101,16 @@ def answer_as_data(*, search: Search, photo: str) -> dict[str, Any]:
         "embedder": search.embedder,
         "calibration": {"source": known.source, "made_on": known.made_on} if known else None,
         "sentence": faces_sentence(search, len(faces)),
+        "seconds": _seconds(search),
         "faces": [_face(face) for face in faces],
     }
+
+
+def _seconds(search: Search) -> float | None:
+    """From the question to the answer, waiting included."""
+    if search.finished_at is None:
+        return None
+    return round((search.finished_at - search.created_at).total_seconds(), 3)
 
 
 def _support(search: Search) -> dict[str, dict[str, dict[str, Any]]]:

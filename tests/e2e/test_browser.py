@@ -78,6 +78,8 @@ def test_from_the_first_sign_in_to_an_answer(
     page.fill("[id^=face-label-] input[name=name]", "Joe Biden")
     page.keyboard.press("Enter")
     expect(page.locator("[id^=face-label-] a", has_text="Joe Biden")).to_be_visible()
+    # The box in the picture gets the name too.
+    expect(page.locator("svg.boxes a[aria-label$='Joe Biden']")).to_be_visible()
     assert fits(page)
 
     page.goto(f"{empty_site.url}/search/")

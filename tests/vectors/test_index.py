@@ -348,3 +348,14 @@ for number in range(1, 100_000):
         assert hit.id == number
         assert hit.similarity == pytest.approx(1, abs=1e-5)
     index.close()
+
+
+def test_what_a_dying_process_left_half_made_is_made_anew(tmp_path):
+    half = tmp_path / ".faces.new"
+    half.mkdir()
+    (half / "wal").write_text("half of a shard")
+    index = EdgeIndex(tmp_path)
+    index.upsert("faces", [1], np.eye(1, 4, dtype=np.float32))
+    index.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
+    assert EdgeIndex(tmp_path).count("faces") == 1

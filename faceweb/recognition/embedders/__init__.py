@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 
 
+def collection_name(slug: str, version: str) -> str:
+    """The index collection that holds the vectors of one embedder in one version."""
+    return f"faces-{slug}-{version}"
+
+
 @dataclass(frozen=True)
 class EmbedderSpec:
     """What is known of an embedder without loading it.
@@ -35,7 +40,7 @@ class EmbedderSpec:
     @property
     def collection(self) -> str:
         """The name of the index collection that holds this embedder's vectors."""
-        return f"faces-{self.slug}-{self.version}"
+        return collection_name(self.slug, self.version)
 
 
 class Embedder(Protocol):

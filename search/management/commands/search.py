@@ -149,5 +149,6 @@ def _without_answer(path: Path, code: str, reason: str) -> dict[str, Any]:
         "embedder": settings.FACEWEB_EMBEDDER,
         "calibration": None,
         "sentence": "",
+        "seconds": None,
         "faces": [],
     }
