@@ -144,9 +144,13 @@ def _plans(batch: list[_Decoded]) -> list[Plan]:
 
 def store_pictures(*, photo: Photo, image: DecodedImage) -> None:
     """Write the preview and the thumbnail, over those of an earlier look."""
-    sizes = {"preview": files.PREVIEW_SIDE, "thumb": files.THUMB_SIDE}
-    for kind, side in sizes.items():
-        _write(files.picture(photo.key, kind), encode_jpeg(image.pixels, longest_side=side))
+    longest = max(image.pixels.shape)
+    encoded: dict[int, bytes] = {}  # of small photos, both are the same
+    for kind, most in (("preview", files.PREVIEW_SIDE), ("thumb", files.THUMB_SIDE)):
+        side = min(most, longest)
+        if side not in encoded:
+            encoded[side] = encode_jpeg(image.pixels, longest_side=side)
+        _write(files.picture(photo.key, kind), encoded[side])
 
 
 def store_crops(*, crops: Iterable[tuple[str, Pixels]]) -> None:

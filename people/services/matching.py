@@ -21,7 +21,7 @@ from faceweb.recognition.quality import defines_person
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Import, Person, Photo
 from people.services import scoring
-from people.services.naming import give_imported_name
+from people.services.naming import Given, give_imported_names
 
 # How much more prominent than every other face the photo's subject must be: at equal distance
 # from the middle, one and a half times as wide and as high.
@@ -89,23 +89,32 @@ def settle_import(*, batch: Import, embedder: str) -> Settled | None:
     return Settled(given, undecided)
 
 
-def decide_alone(*, photo: Photo, faces: Sequence[Face]) -> None:
-    """Settle a photo's name by the photo alone: no face, or one face that is the subject."""
-    if not photo.hint_key:
-        return
-    chosen = dominant_face(prominence_of(photo, faces))
-    if not faces:
-        naming = Photo.Naming.NO_FACE
-    elif _has_the_name(photo, faces):
-        naming = Photo.Naming.GIVEN
-    elif chosen is None or faces[chosen].person_id is not None:
-        naming = Photo.Naming.UNDECIDED
-    else:
-        face = faces[chosen]
-        give_imported_name(photo=photo, face=face, anchor=defines_person(face.quality))
-        return
-    photo.naming = naming
-    Photo.objects.filter(pk=photo.pk).update(naming=naming)
+def decide_alone(*, looked: Sequence[tuple[Photo, Sequence[Face]]]) -> None:
+    """Settle the names of photos, each by its own faces alone: none, or one that is the subject.
+
+    Within a transaction.
+    """
+    given: list[Given] = []
+    others: dict[Photo.Naming, list[int]] = {}
+    for photo, faces in looked:
+        if not photo.hint_key:
+            continue
+        chosen = dominant_face(prominence_of(photo, faces))
+        if not faces:
+            photo.naming = Photo.Naming.NO_FACE
+        elif _has_the_name(photo, faces):
+            photo.naming = Photo.Naming.GIVEN
+        elif chosen is None or faces[chosen].person_id is not None:
+            photo.naming = Photo.Naming.UNDECIDED
+        else:
+            face = faces[chosen]
+            given.append(Given(photo, face, anchor=defines_person(face.quality)))
+            continue
+        others.setdefault(Photo.Naming(photo.naming), []).append(photo.pk)
+    for naming, photos in others.items():
+        Photo.objects.filter(pk__in=photos).update(naming=naming)
+    if given:
+        give_imported_names(given=given)
 
 
 def _has_the_name(photo: Photo, faces: Sequence[Face]) -> bool:
@@ -125,8 +134,8 @@ def _settle_photo(photo: Photo, embedder: str) -> bool:
     """Give a waiting photo's name to a face, if that is unambiguous now."""
     faces = [face for face in photo.faces.all() if face.state == Face.State.ACTIVE]
     if photo.naming == Photo.Naming.WAITING:  # a name that came after the photo
-        decide_alone(photo=photo, faces=faces)
-        photo.refresh_from_db(fields=["naming"])
+        with transaction.atomic():
+            decide_alone(looked=[(photo, faces)])
         if photo.naming != Photo.Naming.UNDECIDED:
             return photo.naming == Photo.Naming.GIVEN
     own = FaceEmbedding.objects.filter(face__in=faces, embedder=embedder).order_by("face__number")
@@ -142,7 +151,7 @@ def _settle_photo(photo: Photo, embedder: str) -> bool:
     if face.person_id:
         return False
     with transaction.atomic():
-        give_imported_name(photo=photo, face=face, anchor=False)
+        give_imported_names(given=[Given(photo, face, anchor=False)])
     return True
 
 

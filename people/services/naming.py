@@ -1,48 +1,113 @@
 """The names that photos bring along, and the people whom imports know by them."""
 
-from people.models import Face, Person, Photo
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from people.models import Face, Person, Photo, Rejection
 from people.names import name_key
 from people.services import moving, upkeep
 
 
+class Given(NamedTuple):
+    """A face that gets the name its photo came with. Others are held against anchors."""
+
+    photo: Photo
+    face: Face
+    anchor: bool
+
+
 def person_for_import(name: str) -> Person:
-    """The person whom imports know as `name`, made if there is none.
+    """The person whom imports know as `name`, made if there is none."""
+    return people_for_import([name])[name_key(name)]
+
+
+def people_for_import(names: Iterable[str]) -> dict[str, Person]:
+    """The people whom imports know by these names, by the names' keys, made where there are none.
 
     A rename leaves the import key alone, so later photos still find their person. The unique
     key also settles the race of two workers.
     """
-    key = name_key(name)
-    if known := Person.everyone.filter(import_key=key).first():
+    wanted = {name_key(name): name for name in names}
+    people: dict[str, Person] = {}
+    for known in Person.everyone.filter(import_key__in=wanted).select_related("merged_into"):
         person = moving.now(person=known)
         if person.deleted_at is None:
-            return person
-        # Deleted, and still in the time in which that can be undone.
-        Person.everyone.filter(pk=known.pk).update(import_key=None)
-    namesakes = list(Person.objects.named(name).filter(import_key=None)[:2])
-    if len(namesakes) == 1:
-        Person.objects.filter(pk=namesakes[0].pk, import_key=None).update(import_key=key)
-        return namesakes[0]
-    return Person.everyone.get_or_create(import_key=key, defaults={"name": name})[0]
+            people[known.import_key or ""] = person
+        else:  # still in the time in which that can be undone
+            Person.everyone.filter(pk=known.pk).update(import_key=None)
+    people |= _adopted(wanted.keys() - people.keys())
+    return people | _made({key: name for key, name in wanted.items() if key not in people})
 
 
-def give_imported_name(*, photo: Photo, face: Face, anchor: bool) -> None:
-    """Give the name that came with a photo to one of its faces, unless someone said no to that.
+def give_imported_names(*, given: Sequence[Given]) -> None:
+    """Give names that came with photos to faces of nobody, unless someone said no to that.
 
-    Such names are no entries of the history: a folder would fill it with thousands, and the
-    face and its photo's import say all there is to say.
+    Within a transaction. Such names are no entries of the history: a folder would fill it with
+    thousands, and the face and its photo's import say all there is to say.
     """
-    person = person_for_import(photo.name_hint)
-    named = (
-        Face.objects.filter(pk=face.pk, person=None)
-        .exclude(rejections__person=person)
-        .update(person=person, assigned_by=Face.AssignedBy.IMPORT, is_anchor=anchor)
+    people = people_for_import([one.photo.name_hint for one in given])
+    ids = [one.face.pk for one in given]
+    free = set(
+        Face.objects.select_for_update()
+        .filter(pk__in=ids, person=None)
+        .values_list("pk", flat=True)
     )
-    if named and not Person.objects.filter(pk=person.pk).exists():
-        # Merged or deleted in the meantime. From here on both wait for this transaction.
-        person = person_for_import(photo.name_hint)
-        Face.objects.filter(pk=face.pk).update(person=person)
-    said_no = not named and Face.objects.filter(pk=face.pk, person=None).exists()
-    photo.naming = Photo.Naming.UNDECIDED if said_no else Photo.Naming.GIVEN
-    Photo.objects.filter(pk=photo.pk).update(naming=photo.naming)
-    if named and person.cover_id is None:
-        upkeep.mend_covers(person_ids=[person.pk])
+    said_no = set(Rejection.objects.filter(face__in=ids).values_list("face", "person"))
+    named: list[Given] = []
+    undecided: list[int] = []
+    for one in given:
+        person = people[one.photo.hint_key]
+        if one.face.pk in free and (one.face.pk, person.pk) in said_no:
+            one.photo.naming = Photo.Naming.UNDECIDED
+            undecided.append(one.photo.pk)
+            continue
+        one.photo.naming = Photo.Naming.GIVEN
+        if one.face.pk in free:
+            one.face.person, one.face.is_anchor = person, one.anchor
+            one.face.assigned_by = Face.AssignedBy.IMPORT
+            named.append(one)
+    faces = [one.face for one in named]
+    Face.objects.bulk_update(faces, ["person", "assigned_by", "is_anchor"], batch_size=200)
+    _follow(named)
+    photos = Photo.objects.filter(pk__in=[one.photo.pk for one in given])
+    photos.exclude(pk__in=undecided).update(naming=Photo.Naming.GIVEN)
+    photos.filter(pk__in=undecided).update(naming=Photo.Naming.UNDECIDED)
+    upkeep.mend_covers(
+        person_ids=[face.person.pk for face in faces if face.person and not face.person.cover_id]
+    )
+
+
+def _follow(named: Sequence[Given]) -> None:
+    """Names of people who were merged or deleted meanwhile go to whoever has them now.
+
+    From here on both wait for this transaction.
+    """
+    ids = {one.face.person_id for one in named}
+    gone = ids - set(Person.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    for one in named:
+        if one.face.person_id in gone:
+            one.face.person = person_for_import(one.photo.name_hint)
+            Face.objects.filter(pk=one.face.pk).update(person=one.face.person)
+
+
+def _adopted(keys: Iterable[str]) -> dict[str, Person]:
+    """People of these names whom no import knows yet; only where there is one of the name."""
+    namesakes: dict[str, list[Person]] = {}
+    for person in Person.objects.filter(name_key__in=list(keys), import_key=None):
+        namesakes.setdefault(person.name_key, []).append(person)
+    adopted = {key: people[0] for key, people in namesakes.items() if len(people) == 1}
+    for key, person in adopted.items():
+        Person.objects.filter(pk=person.pk, import_key=None).update(import_key=key)
+    return adopted
+
+
+def _made(names: Mapping[str, str]) -> dict[str, Person]:
+    """New people, by the keys of their names, or who became them at this moment."""
+    if not names:
+        return {}
+    new = [Person(name=name, import_key=key) for key, name in names.items()]
+    for person in new:
+        person.fill_keys()
+    Person.everyone.bulk_create(new, ignore_conflicts=True)
+    rows = Person.everyone.filter(import_key__in=names)
+    return {person.import_key or "": person for person in rows}

@@ -22,8 +22,6 @@ from people.services.refinding import Plan, has_a_word
 
 Pairs = Sequence[tuple[Face, FoundFace]]
 
-_JOB_FIELDS = ("status", "claim", "claimed_by", "lease_expires_at", "finished_at", "seconds",
-               "error_code", "error_detail")  # fmt: skip
 _FOUND_FIELDS = ("x1", "y1", "x2", "y2", "landmarks", "detection_score", "quality",
                  "quality_reasons", "crop")  # fmt: skip
 
@@ -55,13 +53,13 @@ def store(
         embeddings += _embeddings([pair for pairs in new.values() for pair in pairs], spec)
         for one in kept:
             again = one.photo.width is not None
-            _finish(one, seconds[one.photo.pk])
+            _note_what_the_file_says(one)
             lost = [face for face in one.gone if face.pk in gone]
-            _give_names(one, [face for face, _ in new[one.photo.pk]], now)
+            _give_region_names(one, [face for face, _ in new[one.photo.pk]], now)
             if again and (new[one.photo.pk] or lost):
                 _record(one, new[one.photo.pk], lost)
-        photos = [one.photo for one in kept]
-        Photo.objects.bulk_update(photos, [*_JOB_FIELDS, "width", "height"])
+        _finish(kept, seconds)
+        _give_photo_names(kept, [*now.values(), *(f for pairs in new.values() for f, _ in pairs)])
     return embeddings
 
 
@@ -204,14 +202,23 @@ def _renewed_embeddings(pairs: Pairs, spec: EmbedderSpec) -> list[FaceEmbedding]
     return changed + _embeddings([pair for pair in pairs if pair[0].pk not in rows], spec)
 
 
-def _finish(one: Plan, seconds: float) -> None:
-    """Note on the photo that it is done, and what its file says."""
+def _finish(plans: Sequence[Plan], seconds: dict[int, float]) -> None:
+    """Note on the photos that they are done, how large they are and how long it took."""
+    done = Photo.objects.filter(pk__in=[one.photo.pk for one in plans])
+    done.update(
+        status=Status.DONE, claim=None, claimed_by="", lease_expires_at=None,
+        finished_at=timezone.now(), error_code="", error_detail="",
+    )  # fmt: skip
+    for one in plans:
+        photo = one.photo
+        photo.width, photo.height = one.image.width, one.image.height
+        photo.seconds = seconds[photo.pk]
+    Photo.objects.bulk_update([one.photo for one in plans], ["width", "height", "seconds"])
+
+
+def _note_what_the_file_says(one: Plan) -> None:
+    """Touch what others may have written only where the look has something to say."""
     photo = one.photo
-    photo.width, photo.height = one.image.width, one.image.height
-    photo.status, photo.claim, photo.claimed_by = Status.DONE, None, ""
-    photo.lease_expires_at, photo.finished_at = None, timezone.now()
-    photo.seconds, photo.error_code, photo.error_detail = seconds, "", ""
-    # What others may have written meanwhile is touched only where the look has something to say.
     if one.settled.regions:
         Photo.objects.filter(pk=photo.pk).update(regions=one.settled.regions)
     if photo.taken_at is None and one.image.taken_at is not None:
@@ -219,8 +226,8 @@ def _finish(one: Plan, seconds: float) -> None:
         undated.update(taken_at=dates.aware(one.image.taken_at))
 
 
-def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:
-    """Give the names that the file has for places, then the one that the photo came with."""
+def _give_region_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:
+    """Give the names that the file has for places."""
     known = [now.get(face.pk) for face, _ in [*one.renewed, *one.asked]]
     rows: list[Face | None] = [*known, *new]
     drawn = len(rows) - len(one.drawn)
@@ -231,14 +238,21 @@ def _give_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:
         face = rows[number]
         if face is not None:
             regions.give(face=face, name=name)
-    photo = one.photo
-    if photo.naming == Photo.Naming.GIVEN:
-        return  # if it is with no face now, somebody took it away
-    own = [face for face in now.values() if face.photo_id == photo.pk] + list(new)
-    active = sorted(
-        (face for face in own if face.state == Face.State.ACTIVE), key=lambda face: face.number
+
+
+def _give_photo_names(plans: Sequence[Plan], faces: Iterable[Face]) -> None:
+    """Give the names that photos came with; a name that was given once is left to people."""
+    active: dict[int, list[Face]] = {one.photo.pk: [] for one in plans}
+    for face in sorted(faces, key=lambda face: face.number):
+        if face.state == Face.State.ACTIVE and face.photo_id in active:
+            active[face.photo_id].append(face)
+    matching.decide_alone(
+        looked=[
+            (one.photo, active[one.photo.pk])
+            for one in plans
+            if one.photo.naming != Photo.Naming.GIVEN
+        ]
     )
-    matching.decide_alone(photo=photo, faces=active)
 
 
 def _record(one: Plan, new: Sequence[Any], lost: Sequence[Face]) -> None:

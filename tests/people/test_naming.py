@@ -52,7 +52,7 @@ def pair(batch, *vectors) -> Photo:
 
 def decide(*photos: Photo) -> None:
     for photo in photos:
-        matching.decide_alone(photo=photo, faces=list(photo.faces.order_by("number")))
+        matching.decide_alone(looked=[(photo, list(photo.faces.order_by("number")))])
 
 
 def naming_of(photo: Photo) -> str:
