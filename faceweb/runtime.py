@@ -41,7 +41,7 @@ def pipeline() -> "Pipeline":
             _pipeline = recognition.load(
                 embedder=settings.FACEWEB_EMBEDDER,
                 detector=settings.FACEWEB_DETECTOR,
-                settings=DetectorSettings(min_face=settings.FACEWEB_MIN_FACE),
+                settings=DetectorSettings(**settings.FACEWEB_DETECTION),
                 device=settings.FACEWEB_DEVICE,
             )
         return _pipeline

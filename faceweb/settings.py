@@ -240,14 +240,18 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # --- faceweb -------------------------------------------------------------------------------------
 FACEWEB_ADMIN_PASSWORD = env.secret("FACEWEB_ADMIN_PASSWORD")
-FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", ("mtcnn",))
+FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", ("mtcnn", "yunet"))
 FACEWEB_EMBEDDER = env.choice("FACEWEB_EMBEDDER", "sface", ("sface",))
 FACEWEB_DEVICE = env.choice("FACEWEB_DEVICE", "auto", ("auto", "cpu", "cuda"))
 FACEWEB_MATCH_FMR = env.rate("FACEWEB_MATCH_FMR", 1e-4, least=1e-9, most=0.1)
 FACEWEB_POSSIBLE_FMR = env.rate("FACEWEB_POSSIBLE_FMR", 1e-2, least=1e-9, most=0.1)
 if FACEWEB_POSSIBLE_FMR < FACEWEB_MATCH_FMR:
     raise ImproperlyConfigured("FACEWEB_POSSIBLE_FMR must not be below FACEWEB_MATCH_FMR.")
-FACEWEB_MIN_FACE = env.integer("FACEWEB_MIN_FACE", 24, least=16, most=500)
+FACEWEB_DETECTION: dict[str, Any] = {  # what the detector's settings are made of
+    "min_face": env.integer("FACEWEB_MIN_FACE", 24, least=16, most=500),
+    "min_face_share": env.rate("FACEWEB_MIN_FACE_SHARE", 0.025, least=0.001, most=0.5),
+    "longest_side": env.integer("FACEWEB_DETECTION_SIDE", 1280, least=320, most=2560),
+}
 FACEWEB_MAX_PIXELS = 1_000_000 * env.integer("FACEWEB_MAX_MEGAPIXELS", 150, least=1, most=178)
 FACEWEB_MAX_UPLOAD_MB = env.integer("FACEWEB_MAX_UPLOAD_MB", 50, least=1, most=2000)
 FACEWEB_MAX_UPLOAD_FILES = env.integer("FACEWEB_MAX_UPLOAD_FILES", 500, least=1, most=10_000)

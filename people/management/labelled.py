@@ -55,7 +55,7 @@ def embed(
         loaded = pipeline.load(
             embedder=spec.slug,
             detector=settings.FACEWEB_DETECTOR,
-            settings=DetectorSettings(min_face=settings.FACEWEB_MIN_FACE),
+            settings=DetectorSettings(**settings.FACEWEB_DETECTION),
             device=settings.FACEWEB_DEVICE,
         )
         with tqdm(
