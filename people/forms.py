@@ -234,6 +234,16 @@ class MergeForm(forms.Form):
     reason = forms.CharField(required=False, max_length=400)
 
 
+class MergeSeveralForm(forms.Form):
+    """How several people become one: who of them stays, with which name and cover."""
+
+    into = forms.IntegerField()
+    name = forms.CharField(max_length=200)
+    cover = forms.IntegerField(required=False)
+    keep_names = forms.BooleanField(required=False)
+    reason = forms.CharField(required=False, max_length=400)
+
+
 class HistoryFilterForm(forms.Form):
     kind = forms.ChoiceField(required=False, label="What was done")
     user = forms.ChoiceField(required=False, label="Who did it")
