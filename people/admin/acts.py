@@ -139,8 +139,8 @@ def tell(panel: Any, request: HttpRequest, done: Done) -> None:
         panel.message_user(request, said, messages.SUCCESS)
     elif done.edits:
         said = format_html(
-            'Done for {}. <a href="{}">See the history, or undo some of it</a>',
-            len(done.edits), reverse("history"),
+            'Done for {} people. <a href="{}">See the history, or undo some of it</a>',
+            format(len(done.edits), ","), reverse("history"),
         )  # fmt: skip
         panel.message_user(request, said, messages.SUCCESS)
     for reason, names in done.refused.items():

@@ -102,7 +102,7 @@ class FacesInline(admin.TabularInline):  # type: ignore[type-arg]
     show_change_link = True
     extra = 0
     can_delete = False
-    verbose_name_plural = f"the first {FEW} faces"
+    verbose_name_plural = f"faces (the first {FEW})"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Face]:
         return super().get_queryset(request).select_related("person", "photo")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -66,6 +66,24 @@ class EditAdmin(LargeTableAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "History", **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The entry, named in words: its own text mentions people by number."""
+        edit = self.get_object(request, object_id)
+        said = history.words(edit.summary) if edit else None
+        context = {"title": "Entry of the history", "subtitle": said, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Edit]:
         edits = history.entries().select_related("user", "undone_by")
         return edits.defer("changes", "undone_by__changes")
@@ -102,9 +120,9 @@ class EditAdmin(LargeTableAdmin):
     def why(self, edit: Edit) -> str:
         return edit.reason or "-"
 
-    @admin.display(description="undone", boolean=True)
-    def undone(self, edit: Edit) -> bool:
-        return _undone_by(edit) is not None
+    @admin.display(description="undone")
+    def undone(self, edit: Edit) -> str:
+        return "Undone" if _undone_by(edit) is not None else "-"
 
     @admin.display(description="undo")
     def turned(self, edit: Edit) -> SafeString:

@@ -163,10 +163,10 @@ class ImportAdmin(LargeTableAdmin):
     def refused_files(self, batch: Import) -> SafeString | str:
         if not batch.refused:
             return "-"
-        named = [(one["name"], sentence(one["code"])) for one in batch.refused[:_NAMED]]
+        named = [f"{one['name']}: {sentence(one['code'])}" for one in batch.refused[:_NAMED]]
         if (rest := len(batch.refused) - _NAMED) > 0:
-            named.append((f"And {rest:,} more", ""))
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} {}</li>", named))
+            named.append(f"And {rest:,} more.")
+        return format_html_join("", "{}<br>", ((line,) for line in named))
 
     @admin.display(description="page")
     def page(self, batch: Import) -> SafeString:

@@ -43,7 +43,9 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def take_all_back(request: HttpRequest) -> HttpResponse:
-    """Take every unconfirmed automatic name away at once."""
+    """Take every unconfirmed automatic name away at once; staff can turn it off before."""
+    if request.POST.get("off") and request.user.is_staff:
+        rates.choose_automatic(rate=None, user=request.user)
     attempt(request, automatic.take_all_back, reason=request.POST.get("reason", ""))
     return redirect("review-automatic")
 

@@ -1,6 +1,7 @@
 """Names without asking: off by default, marked, careful, and taken back in bulk."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
@@ -267,6 +268,25 @@ def test_everything_is_taken_back_from_the_page(signed_in: Client, user, ana) ->
     assert Edit.objects.first().reason == "Twins"
     text = signed_in.post(reverse("automatic-back"), follow=True).content.decode()
     assert "It is like that already" in text
+
+
+def test_staff_can_turn_it_off_on_the_way(staff: Client, signed_in: Client, ana) -> None:
+    turn_on()
+    photo = make_photo()
+    for similarity in (0.7, 0.8):
+        make_face(photo, vector=near(ANA, similarity, 20))
+    guesses.refresh_all()
+    url = reverse("automatic-back")
+    # Whoever is not staff has no say in the rates.
+    signed_in.post(url, {"off": "on"})
+    assert scoring.active_rates().automatic_fmr == 1e-3
+    guesses.refresh_all()  # the other face of the photo
+    assert len(named()) == 1
+    staff.force_login(get_user_model().objects.get(username="staff"))
+    assert "Turn automatic naming off" in staff.get(reverse("review-automatic")).content.decode()
+    staff.post(url, {"off": "on"})
+    guesses.refresh_all()
+    assert scoring.active_rates().automatic_fmr is None and named() == {}
 
 
 def test_the_pages_ask_the_database_no_more_for_more(
