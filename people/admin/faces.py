@@ -80,8 +80,10 @@ class FaceAdmin(LargeTableAdmin):
         return ("picture", "photo_name", "person", "state", "assigned_by", "origin", "number",
                 "score", "box", "created_at", "page", *asked)  # fmt: skip
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **named: Any) -> Any:
-        form = super().get_form(request, obj, **named)
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **named: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **named)
         if "person" in form.base_fields:
             # A face is no place to delete a person for good.
             form.base_fields["person"].widget.can_delete_related = False
