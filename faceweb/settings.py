@@ -8,7 +8,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -70,7 +70,8 @@ ALLOWED_HOSTS = [
     *env.words("FACEWEB_ALLOWED_HOSTS"),
 ]  # fmt: skip
 CSRF_TRUSTED_ORIGINS = env.words("FACEWEB_TRUSTED_ORIGINS")
-if env.boolean("FACEWEB_BEHIND_HTTPS", False):
+BEHIND_PROXY = env.boolean("FACEWEB_BEHIND_HTTPS", False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
@@ -192,6 +193,15 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "faceweb.sweep", "schedule": timedelta(seconds=30)},
+}
+# What all web processes count together. It may be lost at any time: nothing else is kept there.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL or f"unix://{quote(str(BROKER_SOCKET))}",
+        "KEY_PREFIX": "faceweb",
+        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+    }
 }
 FACEWEB_QUEUES = ("search", "ingest", "maintenance")
 FACEWEB_WORKER_THREADS = env.integer(

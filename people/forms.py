@@ -133,6 +133,31 @@ class RatesForm(forms.Form):
         return {name: self.cleaned_data[name] for name in self._CHOICES}
 
 
+class AutomaticForm(forms.Form):
+    """Whether suggestions are accepted without asking, and at which rate."""
+
+    rate = forms.TypedChoiceField(
+        coerce=float, empty_value=None, required=False, label="Accept suggestions without asking"
+    )
+
+    _CHOICES = (1e-2, 1e-3, 1e-4)
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        offered = {*self._CHOICES, scoring.active_rates().automatic_fmr} - {None}
+        self.fields["rate"].choices = [  # type: ignore[attr-defined]
+            ("", "Never: nothing is named without asking"),
+            *(
+                (f"{rate:g}", f"If at most {one_in(rate)} strangers would get the name")
+                for rate in sorted(filter(None, offered), reverse=True)
+            ),
+        ]
+
+    @classmethod
+    def of(cls, rate: float | None) -> Self:
+        return cls(initial={"rate": "" if rate is None else f"{rate:g}"})
+
+
 class PersonRenameForm(NameForm):
     """A new name, for the person as the page showed them."""
 
@@ -203,6 +228,16 @@ class MergeForm(forms.Form):
 
     revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
     other_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    name = forms.CharField(max_length=200)
+    cover = forms.IntegerField(required=False)
+    keep_names = forms.BooleanField(required=False)
+    reason = forms.CharField(required=False, max_length=400)
+
+
+class MergeSeveralForm(forms.Form):
+    """How several people become one: who of them stays, with which name and cover."""
+
+    into = forms.IntegerField()
     name = forms.CharField(max_length=200)
     cover = forms.IntegerField(required=False)
     keep_names = forms.BooleanField(required=False)

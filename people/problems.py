@@ -30,6 +30,10 @@ _SENTENCES = {
     "same_photo": "Both have a face in one photo, so they cannot be one person.",
     "kept_apart": "Somebody said that these are different people. Undo that in the history first.",
     "not_theirs": "This is not a face of this person.",
+    "not_deleted": "This person is not deleted, so there is nothing to restore.",
+    "was_merged": "This person was merged into someone else. Undo the merge in the history.",
+    "too_many_chosen": "These are too many at once. Choose fewer.",
+    "too_few_chosen": "Choose at least two people to merge.",
     # with accuracy and thresholds
     "too_few_named": "At least two people must have two named faces each. Name more faces first.",
     "no_such_calibration": "This check made no calibration that could be used.",
@@ -64,4 +68,6 @@ class Refused(Exception):
 
     @property
     def sentence(self) -> str:
-        return sentence(self.code)
+        """Why; what stands in the way of an undo is in the detail."""
+        said = sentence(self.code)
+        return f"{said} {self.detail}" if self.code == "cannot_undo" and self.detail else said

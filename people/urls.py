@@ -2,6 +2,7 @@ from django.urls import path
 
 from people.views import (
     accuracy,
+    automatic,
     boxes,
     exports,
     faces,
@@ -45,6 +46,9 @@ urlpatterns = [
     path("accuracy/thresholds/", accuracy.thresholds, name="thresholds"),
     path("accuracy/thresholds/preview/", accuracy.preview, name="thresholds-preview"),
     path("accuracy/thresholds/reset/", accuracy.reset, name="thresholds-reset"),
+    path("accuracy/automatic/", automatic.naming, name="automatic"),
+    path("accuracy/automatic/preview/", automatic.preview, name="automatic-preview"),
+    path("review/automatic/all/", automatic.take_all_back, name="automatic-back"),
     path("people/<int:pk>/faces/", people.faces, name="person-faces"),
     path("people/<int:pk>/details/", people.details, name="person-details"),
     path("people/<int:pk>/searchable/", people.searchable, name="person-searchable"),

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from people.admin import LargeTableAdmin, pixels, state_in_words, thumbnail
+from people.models import Edit
 from people.tasks import enqueue_removals
 from search.models import ProbeFace, Search
 from search.services import searches
@@ -91,7 +92,21 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
-    """Accounts. With one go its searches, and with those their photos and crops."""
+    """Accounts. With one go its searches, and with those their photos and crops.
+
+    Whoever stands in the history stays: an entry says who did it, for ever.
+    """
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        gone, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        users = [one.pk for one in objs]
+        entries = Edit.objects.filter(user__in=users).values_list("user__username").order_by()
+        for name, count in entries.annotate(n=Count("pk")):
+            protected.append(
+                f"{count:,} entries of the history by {name}. Take “Active” away from the account "
+                "instead: then nobody can sign in with it."
+            )
+        return gone, counts, lacking, protected
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))

@@ -90,7 +90,7 @@ def test_a_face_given_to_someone_else_leaves_no_cover_behind(admin_client: Clien
     face = make_face(person=ana)
     Person.objects.filter(pk=ana.pk).update(cover=face)
     url = reverse("admin:people_face_change", args=[face.pk])
-    admin_client.post(url, {"person": rui.pk, "state": "active"})
+    admin_client.post(url, {"person": rui.pk, "state": "active", "shown": ana.pk})
     ana.refresh_from_db()
     rui.refresh_from_db()
     face.refresh_from_db()

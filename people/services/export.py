@@ -4,10 +4,14 @@ People who are hidden from search, or who wait for their deletion, are left out 
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 from django.conf import settings
@@ -32,6 +36,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _AT_ONCE = 2000
 
 
+# Larger bundles go to a temporary file.
+_IN_MEMORY = 5_000_000
+
+
+@dataclass
+class Bundle:
+    """Sidecars in a ZIP file, how many there are, and the photos without, each with the reason."""
+
+    file: IO[bytes]
+    written: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
 class _Line:
     """What a csv.writer writes to: it hands each line on."""
 
@@ -39,31 +56,54 @@ class _Line:
         return line
 
 
-def named_faces(*, with_hidden: bool = False) -> QuerySet[Face]:
-    """The faces that have a name, with their photos and people, photo by photo."""
+def named_faces(
+    *,
+    with_hidden: bool = False,
+    people: Iterable[int] | None = None,
+    photos: Iterable[int] | None = None,
+) -> QuerySet[Face]:
+    """The faces that have a name, with their photos and people, photo by photo.
+
+    Only those of the `people`, and in the `photos`, where they are given: ids, or a query for
+    them.
+    """
     faces = (
         Face.objects.filter(state=Face.State.ACTIVE) if with_hidden else Face.objects.searchable()
     )
+    if people is not None:
+        faces = faces.filter(person__in=people)
+    if photos is not None:
+        faces = faces.filter(photo__in=photos)
     return faces.exclude(person=None).select_related("photo", "person").order_by("photo", "number")
 
 
-def by_photo(*, with_hidden: bool = False) -> Iterator[tuple[Photo, list[Face]]]:
-    """Every photo that has named faces, with those."""
-    faces = named_faces(with_hidden=with_hidden).iterator(chunk_size=_AT_ONCE)
+def by_photo(
+    *, with_hidden: bool = False, photos: Iterable[int] | None = None
+) -> Iterator[tuple[Photo, list[Face]]]:
+    """Every photo that has named faces, or those of the `photos` that do, with the faces."""
+    faces = named_faces(with_hidden=with_hidden, photos=photos).iterator(chunk_size=_AT_ONCE)
     for _, group in groupby(faces, key=attrgetter("photo_id")):
         own = list(group)
         yield own[0].photo, own
 
 
-def csv_lines(*, with_hidden: bool = False) -> Iterator[str]:
+def csv_lines(
+    *,
+    with_hidden: bool = False,
+    people: Iterable[int] | None = None,
+    photos: Iterable[int] | None = None,
+) -> Iterator[str]:
     """A table of all named faces, line by line, with a heading.
+
+    `people` and `photos` as for `named_faces`.
 
     Boxes are pixels of the upright photo (x1, y1, x2, y2) and shares of its sides (left, top,
     width, height). `confidence` is empty: what people say has none.
     """
     writer = csv.writer(_Line())
     yield BYTE_ORDER_MARK + writer.writerow(COLUMNS)
-    for face in named_faces(with_hidden=with_hidden).iterator(chunk_size=_AT_ONCE):
+    faces = named_faces(with_hidden=with_hidden, people=people, photos=photos)
+    for face in faces.iterator(chunk_size=_AT_ONCE):
         yield writer.writerow(_row(face))
 
 
@@ -87,6 +127,26 @@ def xmp(*, photo: Photo, faces: Sequence[Face]) -> str:
         for face, (x1, y1, x2, y2) in zip(faces, upright.tolist(), strict=True)
     ]
     return sidecar(named, picture)
+
+
+def bundle(*, photo_ids: Sequence[int]) -> Bundle:
+    """The XMP sidecars of some photos in one ZIP file; whoever asked for it closes the file."""
+    names = Photo.objects.filter(pk__in=photo_ids).values_list("original_name", flat=True)
+    often = Counter(name.casefold() for name in names)
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+    found = Bundle(file)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for photo, faces in by_photo(photos=photo_ids):
+            name = f"{photo.original_name}.xmp"
+            if often[photo.original_name.casefold()] > 1:
+                name = f"{photo.sha256[:12]}/{name}"
+            try:
+                archive.writestr(name, xmp(photo=photo, faces=faces))
+                found.written += 1
+            except Refused as refusal:
+                found.refused.append((photo.original_name, refusal.sentence))
+    file.seek(0)
+    return found
 
 
 def _row(face: Face) -> list[str | float]:

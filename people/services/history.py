@@ -33,6 +33,7 @@ KINDS = {
     "box_remove": "A drawn face removed",
     "rotate": "A photo turned",
     "rescan": "Looked at again",
+    "add": "Added",
     "merge": "Merged",
     "split": "Split",
     "rename": "Renamed",
@@ -131,6 +132,14 @@ def of(
 def entries() -> QuerySet[Edit]:
     """All entries, newest first, without the changes: those of a large edit are megabytes."""
     return Edit.objects.order_by("-pk").select_related("user").defer("changes")
+
+
+def search(*, text: str) -> QuerySet[Edit]:
+    """The entries whose words or reason hold a text, or about people whose name or alias does."""
+    people = Person.everyone.matching(text).values("pk")
+    about = EditSubject.objects.filter(kind=EditSubject.Kind.PERSON, subject_id__in=people)
+    found = Q(summary__icontains=text) | Q(reason__icontains=text)
+    return entries().filter(found | Q(pk__in=about.values("edit")))
 
 
 def undo(*, edit: Edit, user: Any = None, reason: str = "") -> Edit:

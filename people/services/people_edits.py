@@ -17,11 +17,32 @@ from people.names import name_key, search_key
 from people.problems import Refused
 from people.services import deletion, history, moving
 from people.services.assigning import live_person, locked_faces, make_person, move_faces
-from people.services.changes import Values, plain, updated, values_of
+from people.services.changes import Values, made, plain, updated, values_of
 from people.services.history import faces_in_words, mention
 from people.services.undoing import keep_up, write_people
 
 DETAILS = ("aliases", "notes", "birth_year", "lawful_basis", "consent_on", "retain_until")
+
+
+def add(
+    *,
+    name: str,
+    details: Mapping[str, Any] | None = None,
+    searchable: bool = True,
+    user: Any = None,
+    reason: str = "",
+) -> tuple[Person, Edit]:
+    """Note a person of whom there is no face yet; `details`: any of DETAILS."""
+    name = " ".join(name.split())
+    if not name:
+        raise Refused("no_name")
+    with transaction.atomic():
+        person = Person.objects.create(name=name, is_searchable=searchable, **(details or {}))
+        edit = history.record(
+            kind="add", summary=f"Added {mention(person)}", user=user, reason=reason,
+            changes=[made("person", person)], people=[person.pk],
+        )  # fmt: skip
+    return person, edit
 
 
 def merge(

@@ -21,6 +21,7 @@ from people.models import Import, Photo
 from people.names import name_key
 from people.problems import Refused
 from people.services import regions, rescans
+from people.services.changes import in_chunks
 
 _CHUNK = 1024 * 1024
 # "Ana 2", "Ana-2", "Ana (2)", "Ana2", "Ana 2003 07"
@@ -134,8 +135,11 @@ def note_refusal(*, batch: Import, name: str, code: str) -> None:
 
 def retry(*, photo_ids: list[int]) -> int:
     """Queue failed photos again with a clean slate; return how many there were."""
-    return Photo.objects.filter(pk__in=photo_ids, status=Status.FAILED).update(
-        status=Status.QUEUED, error_code="", error_detail="", crashes=0, finished_at=None
+    return sum(
+        Photo.objects.filter(pk__in=chunk, status=Status.FAILED).update(
+            status=Status.QUEUED, error_code="", error_detail="", crashes=0, finished_at=None
+        )
+        for chunk in in_chunks(photo_ids)
     )
 
 

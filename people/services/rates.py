@@ -1,5 +1,6 @@
 """The false-match rates that verdicts are chosen by: choosing them, and what that would change."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from people.models import Face, Rates, Suggestion
 from people.problems import Refused
 from people.services import scoring
 from people.services.scoring import ActiveRates
+
+log = logging.getLogger("faceweb.people")
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,24 @@ def choose(*, match_fmr: float, possible_fmr: float, user: Any = None) -> Rates:
     """Choose verdicts by these rates from now on. Raises Refused."""
     if possible_fmr < match_fmr:
         raise Refused("rates_order")
-    values = {"match_fmr": match_fmr, "possible_fmr": possible_fmr, "changed_by": user}
-    with transaction.atomic():
-        row = Rates.objects.select_for_update().order_by("pk").first() or Rates()
-        for name, value in values.items():
-            setattr(row, name, value)
-        row.save()
-    return row
+    return _save({"match_fmr": match_fmr, "possible_fmr": possible_fmr}, user)
+
+
+def choose_automatic(*, rate: float | None, user: Any = None) -> None:
+    """Have suggestions accepted without asking from now on, at this rate; None: never.
+
+    What was named automatically before stays as it is. Raises ValueError unless 0 < rate < 1.
+    """
+    if rate is not None and not 0 < rate < 1:
+        raise ValueError(f"a rate is between 0 and 1, not {rate}")
+    _save({"automatic_fmr": rate}, user)
+    log.info("automatic naming: %s, chosen by %s", "off" if rate is None else f"{rate:g}", user)
+    if rate is None:
+        default = scoring.default_rates()
+        # Nothing is left that somebody chose.
+        Rates.objects.filter(
+            automatic_fmr=None, match_fmr=default.match_fmr, possible_fmr=default.possible_fmr
+        ).delete()
 
 
 def reset() -> None:
@@ -68,6 +82,28 @@ def reset() -> None:
     with transaction.atomic():
         Rates.objects.filter(automatic_fmr=None).delete()
         Rates.objects.update(match_fmr=default.match_fmr, possible_fmr=default.possible_fmr)
+
+
+def chosen() -> Rates | None:
+    """The row of who chose the rates of verdicts, if those of the settings are not in force."""
+    row = Rates.objects.select_related("changed_by").order_by("pk").first()
+    default = scoring.default_rates()
+    if row and (row.match_fmr, row.possible_fmr) == (default.match_fmr, default.possible_fmr):
+        return None  # somebody chose another rate only
+    return row
+
+
+def _save(values: dict[str, float | None], user: Any) -> Rates:
+    """Change some rates of the one row there is; the others stay, or are those of the settings."""
+    default = scoring.default_rates()
+    with transaction.atomic():
+        row = Rates.objects.select_for_update().order_by("pk").first() or Rates(
+            match_fmr=default.match_fmr, possible_fmr=default.possible_fmr
+        )
+        for name, value in {**values, "changed_by": user}.items():
+            setattr(row, name, value)
+        row.save()
+    return row
 
 
 def preview(*, match_fmr: float, possible_fmr: float) -> Preview:

@@ -13,7 +13,7 @@ from faceweb.recognition.embedders import get_spec
 from people import tasks
 from people.forms import RatesForm
 from people.jobs import Status
-from people.models import Calibration, Evaluation, Rates
+from people.models import Calibration, Evaluation
 from people.problems import Refused
 from people.services import calibrating, evaluating, rates, scoring
 from people.views.charts import distributions
@@ -172,7 +172,7 @@ def _thresholds_context(form: RatesForm) -> dict[str, Any]:
         "form": form if form.is_bound else RatesForm.of(scale.rates),
         "scale": scale,
         "preview": rates.preview(**chosen),
-        "row": Rates.objects.select_related("changed_by").order_by("pk").first(),
+        "row": rates.chosen(),
         "default": scoring.default_rates(),
         "match_strangers": scoring.MATCH_STRANGERS,
     }

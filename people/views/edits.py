@@ -18,19 +18,12 @@ def attempt(request: HttpRequest, service: Callable[..., Edit], **values: Any) -
     try:
         edit = service(user=request.user, **values)
     except Refused as refusal:
-        messages.error(request, in_words(refusal))
+        messages.error(request, refusal.sentence)
         return None
     tasks.enqueue_after_edit(edit)
     done, undo = history.words(edit.summary), "redo" if edit.kind == "undo" else "undo"
     messages.success(request, f"{done}.", extra_tags=f"{undo}:{edit.pk}")
     return edit
-
-
-def in_words(refusal: Refused) -> str:
-    """Why something was refused; an undo's reason is in the detail."""
-    if refusal.code == "cannot_undo":
-        return f"{refusal.sentence} {refusal.detail}"
-    return refusal.sentence
 
 
 def next_page(request: HttpRequest, default: str) -> str:

@@ -11,7 +11,7 @@ from people.forms import NameForm
 from people.models import Edit, Face
 from people.problems import Refused
 from people.services import assigning
-from people.views.edits import attempt, in_words
+from people.views.edits import attempt
 from people.views.media import stored_file
 
 
@@ -66,7 +66,7 @@ def _label(
     try:
         context["edit"] = service(user=request.user, **values)
     except Refused as refusal:
-        context["problem"] = in_words(refusal)
+        context["problem"] = refusal.sentence
     else:
         tasks.enqueue_after_edit(context["edit"])
     face.refresh_from_db()

@@ -28,6 +28,7 @@ from people.services import (
     history,
     moving,
     people_edits,
+    restoring,
     reviewing,
 )
 from people.views.edits import attempt, next_page
@@ -216,8 +217,7 @@ def _delete_now(request: HttpRequest, person: Person, *, with_photos: bool) -> N
 def _deleted(request: HttpRequest, person: Person) -> HttpResponse:
     """The page of someone who waits for their deletion: until when it can be undone."""
     assert person.deleted_at is not None
-    kinds = ("delete", "undo", "redo")
-    edit = history.of(person=person).filter(kind__in=kinds, undone_by=None).first()
+    edit = restoring.deletion_of(person=person)
     until = person.deleted_at + settings.FACEWEB_PERSON_GRACE
     context: dict[str, Any] = {"person": person, "until": until, "edit": edit}
     return render(request, "people/person_deleted.html", context, status=410)

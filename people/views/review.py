@@ -14,7 +14,7 @@ from people.forms import FacesForm, NameForm
 from people.models import Face, Person, PersonPair
 from people.problems import Refused
 from people.services import assigning, automatic, history, reviewing, scoring, suggestions
-from people.views.edits import attempt, in_words, next_page
+from people.views.edits import attempt, next_page
 
 PAIRS_PER_PAGE = 30
 FACES_PER_PAGE = 60
@@ -152,7 +152,7 @@ def _settle_automatic(request: HttpRequest) -> HttpResponse:
     try:
         edits = service(face_ids=form.cleaned_data["faces"], user=request.user)
     except Refused as refusal:
-        messages.error(request, in_words(refusal))
+        messages.error(request, refusal.sentence)
         return back
     for edit in edits:
         tasks.enqueue_after_edit(edit)

@@ -12,7 +12,7 @@ from people.forms import FacesForm, NameForm
 from people.models import Cluster, Edit, Face, Person
 from people.problems import Refused
 from people.services import assigning, clusters, history, reviewing
-from people.views.edits import attempt, in_words
+from people.views.edits import attempt
 
 PER_PAGE = 60
 FACES_PER_PAGE = 240
@@ -60,7 +60,7 @@ def name(request: HttpRequest, pk: int) -> HttpResponse:
             name="" if person else form.cleaned_data["name"], user=request.user,
         )  # fmt: skip
     except Refused as refusal:
-        messages.error(request, in_words(refusal))
+        messages.error(request, refusal.sentence)
         return redirect("unknown-cluster", pk=pk)
     _say(request, named)
     if Face.objects.unassigned().filter(cluster=found).count() > 1:

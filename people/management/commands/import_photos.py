@@ -39,7 +39,8 @@ class Command(BaseCommand):
             "--names",
             choices=Import.Names.values,
             default="none",
-            help="Take people's names from file names, from folder names, or not.",
+            help="Take people's names from file names, from folder names, or not. Photos that lie "
+            "directly in FOLDER get no name from it.",
         )
         parser.add_argument(
             "--regions",
@@ -67,6 +68,7 @@ class Command(BaseCommand):
         if not folder.is_dir():
             raise CommandError(f"{folder} is not a folder.")
         self.with_regions = regions
+        self.loose = 0
         self.bar_off = options["json"] or not sys.stderr.isatty()
         if inline:
             try:
@@ -105,7 +107,8 @@ class Command(BaseCommand):
                 with path.open("rb") as file:
                     photo = photos.add_photo(
                         batch=batch, file=file, name=path.name, size=path.stat().st_size,
-                        folder=path.parent.name, limit=False, with_regions=self.with_regions,
+                        folder=_folder_of(folder, path), limit=False,
+                        with_regions=self.with_regions,
                         sidecar=_sidecar(path) if self.with_regions else b"",
                     )  # fmt: skip
             except Refused as refusal:
@@ -114,6 +117,8 @@ class Command(BaseCommand):
             except OSError as error:
                 self.stderr.write(f"{path}: {error.strerror}; passed over")
                 continue
+            if batch.names == Import.Names.FOLDER and path.parent == folder:
+                self.loose += 1
             if photo is not None and not inline:
                 chunk.append(photo.pk)
                 if len(chunk) == tasks.PHOTOS_PER_TASK:
@@ -172,6 +177,7 @@ class Command(BaseCommand):
             "known": progress.known,
             "done": progress.done,
             "faces": progress.faces,
+            "without_folder": self.loose,
             "failed": [
                 {"photo": p.original_name, "photo_id": p.pk, "error": p.error_code,
                  "reason": p.problem} for p in failed
@@ -203,6 +209,12 @@ class Command(BaseCommand):
             self.stdout.write(f"Nothing new: {_count(known, 'photo')} known already.")
         else:
             self.stdout.write("There are no photos in this folder.")
+        if loose := outcome["without_folder"]:
+            lie = "lies" if loose == 1 else "lie"
+            self.stdout.write(
+                f"{_count(loose, 'photo')} {lie} directly in {outcome['folder']}, not in a folder "
+                "with a person's name. No name was taken from there."
+            )
         for title, key in (("could not be looked at", "failed"), ("not taken", "refused")):
             for item in outcome[key]:
                 self.stdout.write(f"  {item['photo']}: {title}. {item['reason']}")
@@ -226,6 +238,14 @@ def _files(folder: Path) -> Iterator[Path]:
             path = Path(parent) / name
             if not name.startswith(".") and path.suffix.lower() not in _PASSED_OVER:
                 yield path
+
+
+def _folder_of(folder: Path, path: Path) -> str:
+    """The name of the folder a photo lies in; none for one that lies loose among the folders.
+
+    The folder that is imported is called "photos" or "scans", and never after a person.
+    """
+    return "" if path.parent == folder else path.parent.name
 
 
 def _sidecar(path: Path) -> bytes:
