@@ -129,11 +129,12 @@ def _settle_photo(photo: Photo, embedder: str) -> bool:
         photo.refresh_from_db(fields=["naming"])
         if photo.naming != Photo.Naming.UNDECIDED:
             return photo.naming == Photo.Naming.GIVEN
-    own = FaceEmbedding.objects.filter(face__in=faces, embedder=embedder).order_by("face__number")
-    anchors = FaceEmbedding.objects.filter(
-        face__is_anchor=True, face__person__import_key=photo.hint_key, embedder=embedder
-    ).exclude(face__photo=photo)
     spec = embedders.get_spec(embedder)
+    rows = FaceEmbedding.objects.filter(embedder=spec.slug, version=spec.version)
+    own = rows.filter(face__in=faces).order_by("face__number")
+    anchors = rows.filter(face__is_anchor=True, face__person__import_key=photo.hint_key).exclude(
+        face__photo=photo
+    )
     thresholds = scoring.scale(embedder).thresholds_at(AGREEING_FMR, OTHERS_FMR)
     chosen = agreeing_face(_vectors(own, spec), _vectors(anchors, spec), thresholds)
     if chosen is None:

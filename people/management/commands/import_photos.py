@@ -13,6 +13,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from faceweb import instance, queues
+from faceweb.management.checks import check_weights
 from faceweb.recognition.metadata import MAX_PACKET
 from people import tasks
 from people.jobs import Status
@@ -69,6 +70,7 @@ class Command(BaseCommand):
         self.with_regions = regions
         self.bar_off = options["json"] or not sys.stderr.isatty()
         if inline:
+            check_weights()
             try:
                 # A server's index is shared; the embedded one has room for one process.
                 with instance.exclusive():

@@ -12,6 +12,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from faceweb import instance, queues
+from faceweb.management.checks import check_weights
 from people.problems import Refused, sentence
 from people.tasks import enqueue_removals
 from search import tasks
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         if not 1 <= top <= MAX_TOP:
             raise CommandError(f"--top must be from 1 to {MAX_TOP}.")
         if inline:
+            check_weights()
             try:
                 with instance.exclusive():
                     answers = self._ask(photos, top, inline=True)
