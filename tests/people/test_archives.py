@@ -163,7 +163,7 @@ def test_another_embedder_looks_for_the_landmarks_and_embeds_the_faces(index, fo
     assert len(face.landmarks) == 5
     [[found]] = runtime.pipeline().analyse([ingest.decoded(photo)])
     mine = np.frombuffer(bytes(face.embeddings.get(embedder="sface").vector), np.float32)
-    assert float(mine @ found.embedding) > 0.99
+    assert float(mine @ found.embedding) > 0.97
 
 
 # --- boxes --------------------------------------------------------------------------------------

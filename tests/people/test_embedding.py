@@ -156,10 +156,11 @@ def test_the_index_knows_collections_of_every_embedder(index, looked_at, changed
 def test_landmarks_that_are_not_known_are_looked_for(looked_at, changed):
     face = Face.objects.get(number=1)
     known = np.array(face.landmarks)
-    Face.objects.filter(pk=face.pk).update(landmarks=[])
+    Face.objects.filter(pk=face.pk).update(landmarks=[], quality=None)
     embed(looked_at)
     face.refresh_from_db()
-    np.testing.assert_allclose(np.array(face.landmarks), known, atol=0.1)
+    np.testing.assert_allclose(np.array(face.landmarks), known, atol=0.05 * face.width)
+    assert face.quality > 0.7
 
 
 def test_where_no_face_is_seen_the_landmarks_stay_unknown(index, settings, monkeypatch):
@@ -168,8 +169,32 @@ def test_where_no_face_is_seen_the_landmarks_stay_unknown(index, settings, monke
     face = make_face(photo, landmarks=[])
     assert embed(photo) == 1
     face.refresh_from_db()
-    assert face.landmarks == []
+    assert (face.landmarks, face.quality) == ([], None)
     assert face.embeddings.filter(embedder=SLUG).exists()
+
+
+def test_boxes_that_wait_for_a_look_are_left_to_it(looked_at, changed, monkeypatch):
+    moved, waiting = Face.objects.filter(number__in=(1, 2)).order_by("number")
+    Face.objects.filter(pk=waiting.pk).update(crop="")
+    assert coverage.coverage().waiting == 5
+    see = embedding._see
+
+    def moved_meanwhile(*of_one):
+        seen = see(*of_one)
+        Face.objects.filter(pk=moved.pk).update(x1=moved.x1 + 9)
+        return seen
+
+    monkeypatch.setattr(embedding, "_see", moved_meanwhile)
+    embed(looked_at)
+    rows = FaceEmbedding.objects.filter(embedder=SLUG)
+    assert set(rows.values_list("face__number", flat=True)) == {3, 4, 5, 6}
+
+
+def test_a_photo_that_is_looked_at_again_is_not_lost(looked_at, changed):
+    Photo.objects.update(status="queued")
+    assert coverage.coverage() == coverage.Coverage(waiting=6, impossible=0)
+    ingest.process_photos(photo_ids=[looked_at.pk], worker="t")
+    assert coverage.coverage() == coverage.Coverage(0, 0)
 
 
 # --- what cannot be opened ----------------------------------------------------------------------
@@ -336,6 +361,21 @@ def test_where_nothing_is_missing_two_counts_say_so(sent, django_assert_num_quer
 def test_a_task_goes_on_until_nothing_is_left(looked_at, changed, sent):
     tasks.embed_photos([looked_at.pk], looked_at.pk)
     assert coverage.coverage() == coverage.Coverage(0, 0)
+    assert of_embedding(sent) == []
+
+
+def test_when_all_is_done_everything_guessed_is_worked_out_anew(looked_at, changed, sent):
+    other = stored("obama.jpg", batch=None)
+    make_face(other)
+    Photo.objects.update(status="done")
+    embedding._claim([other.pk], worker="other")
+    tasks.embed_photos([looked_at.pk], looked_at.pk)
+    assert (tasks.refresh_guesses,) not in sent
+    embedding.release(worker="other")
+    tasks.embed_photos([other.pk], other.pk)
+    assert sent.count((tasks.refresh_guesses,)) == 1
+    sent.clear()
+    tasks.embed_photos([other.pk], other.pk)
     assert sent == []
 
 
