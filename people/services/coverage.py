@@ -62,7 +62,7 @@ def _missing() -> int:
     """How many faces the active embedder has not seen: two counts, as this is asked often."""
     spec = embedders.get_spec(settings.FACEWEB_EMBEDDER)
     seen = FaceEmbedding.objects.filter(embedder=spec.slug, version=spec.version)
-    return _looked_at().count() - seen.count()
+    return max(_looked_at().count() - seen.count(), 0)
 
 
 def _unseen() -> QuerySet[Face]:
