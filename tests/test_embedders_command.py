@@ -58,7 +58,8 @@ def test_all_are_listed_with_what_is_missing_and_no_network(asked):
 def test_for_people_there_are_sentences(asked):
     text = output()
     assert "sface (active; ready; calibrated)" in text
-    assert "dlib-resnet (ready; not calibrated: similarity only)" in text
+    assert "dlib-resnet (ready; calibrated)" in text
+    assert "dino-vitb16 (not ready; not calibrated: similarity only)" in text
     assert "general pictures: similarity only, not who it is" in text
     assert "Put the file 20180402-114759-vggface2.pt" in text
 

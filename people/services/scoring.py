@@ -105,6 +105,11 @@ def active_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration 
     return _read(*row) if row else shipped_calibration(spec)
 
 
+def can_guess() -> bool:
+    """Whether similarities of the active embedder say anything about who somebody is."""
+    return active_calibration(embedders.get_spec(settings.FACEWEB_EMBEDDER)) is not None
+
+
 def known_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration | None:
     """The active calibration, for commands that also run where no database was made yet."""
     stored = models.Calibration._meta.db_table in connection.introspection.table_names()

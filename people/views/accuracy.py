@@ -176,6 +176,7 @@ def _thresholds_context(form: RatesForm) -> dict[str, Any]:
     return {
         "form": form if form.is_bound else RatesForm.of(scale.rates),
         "scale": scale,
+        "is_general": get_spec(scale.embedder).purpose == "general",
         "preview": rates.preview(**chosen),
         "row": Rates.objects.select_related("changed_by").order_by("pk").first(),
         "default": scoring.default_rates(),

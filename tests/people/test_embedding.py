@@ -385,12 +385,10 @@ def test_when_all_is_done_everything_guessed_is_worked_out_anew(looked_at, chang
 def test_the_first_page_and_the_figures_say_how_far_it_is(signed_in, settings):
     make_face()
     page = signed_in.get("/").content.decode()
-    assert "still being embedded" not in page and "cannot be opened" not in page
+    assert "still being made ready" not in page and "cannot be opened" not in page
     settings.FACEWEB_EMBEDDER = SLUG
-    assert (
-        "1 face is still being embedded for the embedder in use"
-        in signed_in.get("/").content.decode()
-    )
+    for address in ("/", "/search/"):
+        assert "1 face is still being made ready" in signed_in.get(address).content.decode()
     Photo.objects.update(error_code="file_missing")
     assert "Searches do not find 1 face:" in signed_in.get("/").content.decode()
     figures = stats.figures(points=None)

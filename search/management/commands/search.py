@@ -97,10 +97,7 @@ class Command(BaseCommand):
             for one in face["candidates"]:
                 self.stdout.write(f"    {_line(one)}")
         if answer["faces"] and not answer["calibration"]:
-            self.stdout.write(
-                f"  There is no verdict: nothing tells yet what similarities by "
-                f"{answer['embedder']} are worth."
-            )
+            self.stdout.write(f"  {answer['no_verdict']}")
 
 
 def _line(one: dict[str, Any]) -> str:
