@@ -22,7 +22,7 @@ COPY templates ./templates
 COPY static ./static
 
 RUN useradd --uid 10001 --create-home faceweb \
-    && mkdir -p /data/media \
+    && mkdir -p /data/media /data/weights \
     && chown -R faceweb:faceweb /data
 USER faceweb
 

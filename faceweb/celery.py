@@ -30,8 +30,14 @@ def _keep_django_logging(**_: object) -> None:
 def _load(**_: object) -> None:
     """Load the models and open the index before the first task is taken."""
     from faceweb import runtime
+    from faceweb.recognition.engine import DeviceUnavailable
+    from faceweb.recognition.errors import WeightsError
 
-    runtime.load()
+    try:
+        runtime.load()
+    except (WeightsError, DeviceUnavailable) as error:
+        # Celery only notes exceptions here, and would go on without models.
+        raise SystemExit(f"faceweb: {error}") from None
 
 
 @signals.worker_ready.connect

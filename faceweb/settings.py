@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import tempfile
 from datetime import timedelta
@@ -16,6 +17,7 @@ from django.core.management.utils import get_random_secret_key
 from dotenv import load_dotenv
 
 from faceweb import env
+from faceweb.recognition import detection, embedders
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
@@ -249,9 +251,25 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # --- faceweb -------------------------------------------------------------------------------------
+
+
+def _embedder() -> str:
+    """A name that faceweb knows, or onnx: and the path of a network that someone brings."""
+    name = env.text("FACEWEB_EMBEDDER", "sface")
+    brought = re.fullmatch(r"onnx:.*\.onnx", name) and len(name) <= 200
+    if name not in embedders.slugs() and not brought:
+        raise ImproperlyConfigured(
+            f"FACEWEB_EMBEDDER must be one of {', '.join(embedders.slugs())}, or onnx: and the "
+            f"path of an ONNX file, such as onnx:arcface.onnx; in all at most 200 characters; not "
+            f"{name!r}."
+        )
+    return name
+
+
 FACEWEB_ADMIN_PASSWORD = env.secret("FACEWEB_ADMIN_PASSWORD")
-FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", ("mtcnn", "yunet"))
-FACEWEB_EMBEDDER = env.choice("FACEWEB_EMBEDDER", "sface", ("sface",))
+FACEWEB_DETECTOR = env.choice("FACEWEB_DETECTOR", "mtcnn", detection.slugs())
+FACEWEB_EMBEDDER = _embedder()
+FACEWEB_WEIGHTS_DIR = env.folder("FACEWEB_WEIGHTS_DIR", DATA_DIR / "weights")
 FACEWEB_DEVICE = env.choice("FACEWEB_DEVICE", "auto", ("auto", "cpu", "cuda"))
 FACEWEB_MATCH_FMR = env.rate("FACEWEB_MATCH_FMR", 1e-4, least=1e-9, most=0.1)
 FACEWEB_POSSIBLE_FMR = env.rate("FACEWEB_POSSIBLE_FMR", 1e-2, least=1e-9, most=0.1)

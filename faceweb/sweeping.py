@@ -13,7 +13,7 @@ from faceweb import queues
 from people import tasks as people_tasks
 from people.jobs import MAX_CRASHES, JobQuerySet, Status
 from people.models import Evaluation, Face, Import, Photo
-from people.services import grouping, indexing, judging, people_edits
+from people.services import embedding, grouping, indexing, judging, people_edits
 from search import tasks as search_tasks
 from search.models import Search
 from search.services import searches
@@ -30,6 +30,7 @@ def sweep(*, worker: str | None = None) -> None:
     """
     for jobs in (Photo.objects.all(), Search.objects.all(), Evaluation.objects.all()):
         _return_abandoned(jobs, worker)
+    embedding.release(worker=worker)
     _requeue_forgotten()
     for batch in _unsettled_imports():
         queues.send(people_tasks.settle_import, batch.pk)
@@ -81,6 +82,7 @@ def _requeue_forgotten() -> None:
         # Photos that were in hand at a crash go last and alone, so that they harm no others.
         for pk in queued.filter(crashes__gt=0).values_list("pk", flat=True):
             people_tasks.enqueue_photos([pk])
+    people_tasks.enqueue_embedding()
 
 
 def _unsettled_imports() -> QuerySet[Import]:

@@ -38,6 +38,8 @@ _SENTENCES = {
     "too_few_named": "At least two people must have two named faces each. Name more faces first.",
     "no_such_calibration": "This check made no calibration that could be used.",
     "outdated_check": "This check was made with another embedder. Check again first.",
+    "general_embedder": "The embedder in use is for pictures in general: how alike it finds two "
+    "faces does not say who they are.",
     "rates_order": "A possible match must not ask for more than a match does.",
     # with photos and boxes
     "photo_busy": "This photo is being looked at just now. Try again in a moment.",

@@ -14,9 +14,12 @@ from django.db import OperationalError
 from faceweb import queues
 from people.jobs import Status
 from people.models import Edit, EditSubject, Face, Photo
+from people.services import coverage
 
 # Small enough that a search never waits long for a free thread, large enough for batches.
 PHOTOS_PER_TASK = 8
+# How many such tasks are queued at once where there may be thousands of them.
+_TASKS_AT_ONCE = 4
 
 # Another thread is at the same work: this comes again soon, and holds no thread meanwhile.
 _BUSY: dict[str, Any] = {"countdown": 2, "max_retries": 1000}
@@ -69,6 +72,17 @@ def evaluate_gallery(self: Task, evaluation_id: int) -> None:
     from people.services import evaluating
 
     evaluating.run_evaluation(evaluation_id=evaluation_id, worker=self.request.hostname or "")
+
+
+@shared_task(bind=True, name="people.embed_photos", queue="maintenance", **_RETRY)
+def embed_photos(self: Task, photo_ids: list[int], last: int) -> None:
+    """`last` is the last photo that was queued together with these."""
+    from people.services import embedding
+
+    if embedding.embed_photos(photo_ids=photo_ids, worker=self.request.hostname or ""):
+        enqueue_embedding(after=last)
+        if coverage.is_complete(after=last):
+            enqueue_guesses()
 
 
 @shared_task(name="people.drain_removals", queue="maintenance", **_RETRY)
@@ -145,6 +159,29 @@ def enqueue_again(photo_ids: Iterable[int]) -> None:
 def enqueue_boxes(photo_ids: Iterable[int]) -> None:
     """For photos with boxes that were drawn or moved."""
     queues.send_in_chunks(look_at_boxes, photo_ids, PHOTOS_PER_TASK)
+
+
+def enqueue_embedding(*, after: int = 0) -> None:
+    """Queue the next few photos whose faces the active embedder has not seen, if little waits.
+
+    Never a whole archive: what else is in that queue would wait behind it.
+    """
+    waiting = queues.waiting("maintenance")
+    if waiting is None or waiting > 1:
+        return
+    found = coverage.photos_to_embed(after=after, limit=_TASKS_AT_ONCE * PHOTOS_PER_TASK)
+    crashes = dict(found.values_list("pk", "crashes"))
+    if not crashes:
+        return
+    last = max(crashes)
+    together = [pk for pk, count in crashes.items() if not count]
+    alone = [[pk] for pk, count in crashes.items() if count]
+    chunks = [
+        together[start : start + PHOTOS_PER_TASK]
+        for start in range(0, len(together), PHOTOS_PER_TASK)
+    ]
+    for chunk in (*chunks, *alone):
+        queues.send(embed_photos, chunk, last)
 
 
 def enqueue_settling(batch_id: int) -> None:

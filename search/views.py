@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from people.problems import Refused
+from people.services.coverage import coverage
 from people.tasks import enqueue_removals
 from people.views.media import stored_file
 from search import files, tasks
@@ -46,6 +47,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "recent": _own(request)[:8],
+        "coverage": coverage(),
         "has_faces": searches.live_faces().exists(),
         "retention_hours": settings.FACEWEB_SEARCH_RETENTION.total_seconds() / 3600,
         "max_megabytes": settings.FACEWEB_MAX_UPLOAD_MB,
@@ -96,4 +98,5 @@ def _context(search: Search) -> dict[str, object]:
         "faces": faces,
         "sentence": searches.faces_sentence(search, len(faces)),
         "calibration": answers.calibration_of(search),
+        "no_verdict": answers.no_verdict(search),
     }

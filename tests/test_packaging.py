@@ -11,7 +11,7 @@ import yaml
 from django.conf import settings as own_settings
 
 from faceweb.management.commands.start import _parts
-from faceweb.recognition import calibration, detection
+from faceweb.recognition import calibration
 from faceweb.recognition.embedders import get_spec
 from people.services import scoring
 
@@ -217,9 +217,3 @@ def test_the_readme_names_the_thresholds_in_use():
         row = next(line for line in text.splitlines() if line.startswith(f"| {verdict} |"))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[2:] == [f"{getattr(one, verdict):.3f}" for one in sizes]
-
-
-def test_every_detector_can_be_chosen() -> None:
-    settings = (ROOT / "faceweb/settings.py").read_text()
-    [allowed] = re.findall(r'"FACEWEB_DETECTOR", "mtcnn", \((.*?)\)', settings)
-    assert tuple(word.strip('" ') for word in allowed.split(",")) == detection.slugs()

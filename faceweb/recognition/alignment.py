@@ -6,8 +6,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceweb.recognition.geometry import Box, Crop, FivePoints, quarter_turns
+
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+
+
+def cut(picture: Pixels, boxes: Float32, landmarks: Float32, crop: Crop) -> Pixels:
+    """Cut faces out of a picture (height, width, 3) as an embedder wants them.
+
+    `boxes` (n, 4) and `landmarks` (n, 5, 2) are pixels of the picture. Returns uint8
+    (n, size, size, 3); n may be zero.
+    """
+    if isinstance(crop, FivePoints):
+        return align(picture, landmarks, crop.template, crop.size)
+    crops = np.zeros((len(boxes), crop.size, crop.size, 3), np.uint8)
+    for target, box, points in zip(crops, boxes, landmarks, strict=True):
+        part = np.rot90(_around(picture, box, crop), quarter_turns(points))
+        # The same code reduces by averaging and enlarges by interpolating.
+        cv2.resize(
+            np.ascontiguousarray(part), (crop.size, crop.size), dst=target,
+            interpolation=cv2.INTER_AREA,
+        )  # fmt: skip
+    return crops
 
 
 def similarity_transform(source: Float32, target: Float32) -> Float32:
@@ -53,6 +74,28 @@ def align(
             transform = similarity_transform(points, target)
         cv2.warpAffine(source, transform, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
+
+
+def _around(picture: Pixels, box: Float32, crop: Box) -> Pixels:
+    """The part of a picture around a box, with the crop's margin; at least one pixel."""
+    height, width = picture.shape[:2]
+    box = box.clip(0, [width, height] * 2)
+    sides = box[2:] - box[:2]
+    if crop.square:
+        middle, reach = (box[:2] + box[2:]) / 2, float(sides.max()) * (0.5 + crop.margin)
+        box = np.concatenate([middle - reach, middle + reach])
+    else:
+        margin = sides * crop.margin
+        box = np.concatenate([box[:2] - margin, box[2:] + margin]).clip(0, [width, height] * 2)
+    left, top, right, bottom = (int(v) for v in box)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    within = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if within.shape[:2] == (bottom - top, right - left):
+        return within
+    part = np.zeros((bottom - top, right - left, 3), np.uint8)
+    row, column = max(-top, 0), max(-left, 0)
+    part[row : row + within.shape[0], column : column + within.shape[1]] = within
+    return part
 
 
 def _source_of(transform: Float32, size: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

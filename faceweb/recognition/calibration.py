@@ -153,6 +153,11 @@ class Calibration:
         )
 
     @property
+    def usual(self) -> float:
+        """The similarity that half of the pairs of different people reach."""
+        return self.similarity_at(0.5)
+
+    @property
     def counted_to(self) -> float:
         """The greatest similarity whose false-match rate was counted."""
         return self._tail[0].similarity

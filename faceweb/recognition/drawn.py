@@ -52,8 +52,13 @@ def face_in_box(picture: Pixels, box: Float32, detector: Detector) -> Detections
                 best = (float(scores[chosen]), points / scale - 0.5 + corner)
         if best[0]:
             return _one(box, best[1], best[0])
-    landmarks = box[:2] + np.asarray(_USUAL_PLACES) * (box[2:] - box[:2])
-    return _one(box, landmarks, 0.0)
+    return _one(box, usual_landmarks(box), 0.0)
+
+
+def usual_landmarks(box: Float32) -> Float32:
+    """Where the landmarks (5, 2) of an upright face in a box (4,) usually are."""
+    places = box[:2] + np.array(_USUAL_PLACES, np.float32) * (box[2:] - box[:2])
+    return np.asarray(places, np.float32)
 
 
 def _regions(picture: Pixels, box: Float32) -> Iterator[tuple[Pixels, Float32, float]]:

@@ -1,9 +1,44 @@
-"""Where faces are in a photo, and where they are when it is turned."""
+"""Where faces are in a photo and when it is turned, and which part an embedder is shown."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FivePoints:
+    """A face moved, turned and scaled until its five landmarks come closest to a template.
+
+    `template` holds the places of the landmarks in the crop of `size` x `size` pixels.
+    """
+
+    size: int
+    template: tuple[tuple[float, float], ...]
+
+    def resized(self, size: int) -> "FivePoints":
+        """The same part of the face in a crop of another size."""
+        share = size / self.size
+        return FivePoints(size, tuple((x * share, y * share) for x, y in self.template))
+
+
+@dataclass(frozen=True)
+class Box:
+    """The part of the picture around a face's box, upright to a quarter turn.
+
+    `margin` is added on each side, as a share of the box's own side. With `square` the longer
+    side counts for both, and what lies beyond the picture is black; without, the part is
+    stretched to the crop of `size` x `size` pixels, and ends where the picture does.
+    """
+
+    size: int
+    margin: float
+    square: bool
+
+
+Crop = FivePoints | Box
 
 
 def prominence(boxes: Float32, *, width: int, height: int) -> Float32:
@@ -59,3 +94,23 @@ def _shared(boxes: Float32, others: Float32) -> Float32:
 
 def _areas(boxes: Float32) -> Float32:
     return np.asarray((boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1), np.float32)
+
+
+def upright_box(box: Float32, orientation: int, *, width: int, height: int) -> Float32:
+    """A box (4,) of the stored pixels, in the upright picture of that size.
+
+    `orientation` is as in EXIF, 1 to 8: from 5 on, the stored picture lies on its side.
+    """
+    across, down = (height, width) if orientation >= 5 else (width, height)
+    x, y = box[[0, 2]], box[[1, 3]]
+    x, y = {
+        1: (x, y), 2: (across - x, y), 3: (across - x, down - y), 4: (x, down - y),
+        5: (y, x), 6: (down - y, x), 7: (down - y, across - x), 8: (y, across - x),
+    }[orientation]  # fmt: skip
+    return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
+
+
+def quarter_turns(landmarks: Float32) -> int:
+    """By how many quarter turns to the right a face (5, 2) leans, -2 to 2."""
+    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
+    return -round(float(np.degrees(np.arctan2(down[0], down[1]))) / 90)

@@ -114,6 +114,15 @@ def read_header(file: BinaryIO | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS)
         return ImageHeader(image.format or "", *image.size)
 
 
+def stored_orientation(file: BinaryIO | bytes) -> int:
+    """How the stored pixels of a picture have to be turned to be upright, as in EXIF: 1 to 8.
+
+    1 too where whoever reads the file gets it upright. Raises ImageError as read_header does.
+    """
+    with opened(file, DEFAULT_MAX_PIXELS) as image:
+        return _orientation(image)
+
+
 def decode(
     file: BinaryIO | bytes,
     *,

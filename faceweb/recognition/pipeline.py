@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from faceweb.recognition import detection, embedders, quality, sideways
-from faceweb.recognition.alignment import align
+from faceweb.recognition.alignment import cut
 from faceweb.recognition.detection import Detections, Detector, DetectorSettings
 from faceweb.recognition.drawn import face_in_box
 from faceweb.recognition.embedders import Embedder, EmbedderSpec
 from faceweb.recognition.engine import choose_device
-from faceweb.recognition.geometry import prominence
+from faceweb.recognition.geometry import Crop, prominence, quarter_turns
 from faceweb.recognition.images import DecodedImage
 from faceweb.recognition.quality import Quality
 
@@ -57,8 +57,8 @@ class Pipeline:
     ) -> list[list[FoundFace]]:
         """Find and embed every face of every picture, most prominent face first.
 
-        With `mirrored`, a face's embedding is the sum of its own and its mirror image's, made
-        unit length again: a little more accurate for twice the embedding's cost.
+        With `mirrored`, an identity embedding is the sum of the face's own and its mirror
+        image's, made unit length again: a little more accurate for twice the embedding's cost.
         """
         pictures = [image.pixels for image in images]
         found = sideways.detect(self._detector, pictures)
@@ -86,25 +86,29 @@ class Pipeline:
     ) -> list[list[FoundFace]]:
         """Align and embed what was found in each picture, in its pixels."""
         pictures = [image.pixels for image in images]
-        crops = [
-            align(picture, detections.landmarks, self.spec.template, self.spec.crop_size)
-            for picture, detections in zip(pictures, found, strict=True)
-        ]
-        size = self.spec.crop_size
-        all_crops = np.concatenate([*crops, np.zeros((0, size, size, 3), np.uint8)])
-        embeddings = self._embedder.embed(all_crops)
-        if mirrored:
-            embeddings = embeddings + self._embedder.embed(all_crops[:, :, ::-1])
-            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-        same_crops = (size, self.spec.template) == (quality.CROP_SIZE, quality.TEMPLATE)
-        judged = judge(pictures, found, crops=crops if same_crops else None)
-        faces: list[list[FoundFace]] = []
-        start = 0
-        for image, detections, qualities in zip(images, found, judged, strict=True):
-            stop = start + len(detections)
-            faces.append(_faces(image, detections, embeddings[start:stop], qualities))
-            start = stop
-        return faces
+        crops = _crops(pictures, found, self.spec.crop)
+        embeddings = self._embeddings(crops, mirrored=mirrored)
+        judged = judge(pictures, found, crops=crops if self.spec.crop == quality.CROP else None)
+        return [_faces(*one) for one in zip(images, found, embeddings, judged, strict=True)]
+
+    def embed(self, picture: Pixels, faces: Detections) -> Float32:
+        """Embed faces whose places in a picture are known, as unit vectors (n, d)."""
+        return self._embeddings(_crops([picture], [faces], self.spec.crop), mirrored=False)[0]
+
+    def _embeddings(self, crops: Sequence[Pixels], *, mirrored: bool) -> list[Float32]:
+        """Embed the crops of each picture.
+
+        Embedders of general pictures take no mirror image: to them a picture and its mirror image
+        are two different pictures.
+        """
+        size = self.spec.crop.size
+        together = np.concatenate([*crops, np.zeros((0, size, size, 3), np.uint8)])
+        vectors = self._embedder.embed(together)
+        if mirrored and self.spec.purpose == "identity":
+            vectors = vectors + self._embedder.embed(together[:, :, ::-1])
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        ends = np.cumsum([len(of_one) for of_one in crops], dtype=int)
+        return np.split(vectors, ends)[:-1]
 
 
 def load(
@@ -137,10 +141,7 @@ def judge(
     `crops` are those of each picture's faces, if they are aligned as quality needs them already.
     """
     if crops is None:
-        crops = [
-            align(picture, detections.landmarks, quality.TEMPLATE, quality.CROP_SIZE)
-            for picture, detections in zip(pictures, found, strict=True)
-        ]
+        crops = _crops(pictures, found, quality.CROP)
     counts = [len(detections) for detections in found]
     if not sum(counts):
         return [[] for _ in found]
@@ -179,7 +180,7 @@ def _faces(
             landmarks=points * image.scale,
             score=float(score),
             embedding=embedding,
-            crop=_crop(image.pixels, box, points),
+            crop=portrait(image.pixels, box, points),
             quality=judged.score,
             quality_reasons=judged.reasons,
         )
@@ -194,14 +195,20 @@ def _faces(
     ]
 
 
-def _crop(picture: Pixels, box: Float32, landmarks: Float32) -> Pixels:
-    """The face with a margin, turned by quarters until it is upright."""
+def _crops(pictures: Sequence[Pixels], found: Sequence[Detections], crop: Crop) -> list[Pixels]:
+    """The crops of the faces that were found in each picture, uint8 (n, size, size, 3)."""
+    return [
+        cut(picture, each.boxes, each.landmarks, crop)
+        for picture, each in zip(pictures, found, strict=True)
+    ]
+
+
+def portrait(picture: Pixels, box: Float32, landmarks: Float32) -> Pixels:
+    """A face with a margin, for people to look at, turned by quarters until it is upright."""
     height, width = picture.shape[:2]
     centre = (box[:2] + box[2:]) / 2
     reach = float((box[2:] - box[:2]).max()) * (0.5 + _CROP_MARGIN)
     left, top = (max(int(v), 0) for v in np.floor(centre - reach))
     right, bottom = (int(v) for v in np.ceil(np.minimum(centre + reach, (width, height))))
     part = picture[top : max(bottom, top + 1), left : max(right, left + 1)]
-    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
-    lean = np.degrees(np.arctan2(down[0], down[1]))
-    return np.rot90(part, -round(lean / 90))
+    return np.rot90(part, quarter_turns(landmarks))

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from faceweb.recognition.embedders import SFACE
+from faceweb.recognition.embedders.catalogue import FACE_112
 
 Float32 = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -23,7 +23,8 @@ Pixels = NDArray[np.uint8]
 DEFINING_QUALITY = 0.7
 
 # Quality is judged on crops of this kind, whichever crops the embedder takes.
-CROP_SIZE, TEMPLATE = SFACE.crop_size, SFACE.template
+CROP = FACE_112
+CROP_SIZE, TEMPLATE = CROP.size, CROP.template
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32) / 4  # of sums of four pixels
 

@@ -29,6 +29,13 @@ class FaceQuerySet(models.QuerySet["Face"]):
         """The best pictures first; one not judged yet comes after those that were."""
         return self.order_by(F("quality").desc(nulls_last=True), "-detection_score", "pk")
 
+    def without_embedding(self, embedder: str, version: str) -> Self:
+        """Faces that this version of an embedder has not seen."""
+        own = FaceEmbedding.objects.filter(
+            face=models.OuterRef("pk"), embedder=embedder, version=version
+        )
+        return self.filter(~models.Exists(own))
+
 
 class Face(models.Model):
     """One face in one photo. Coordinates are pixels of the upright photo."""

@@ -41,4 +41,6 @@ def adopt(*, check: Evaluation, user: Any = None) -> Calibration:
     spec = get_spec(settings.FACEWEB_EMBEDDER)
     if (check.embedder, check.version) != (spec.slug, spec.version):
         raise Refused("outdated_check")
+    if spec.purpose == "general":
+        raise Refused("general_embedder")
     return activate(made=calibration.from_data(data), user=user)

@@ -292,6 +292,8 @@ def _look_alikes(
 
 def _proposed(spec: EmbedderSpec, gallery: Gallery, counted: Comparisons) -> dict[str, Any]:
     """A calibration of these comparisons, or why there can be none."""
+    if spec.purpose == "general":
+        return {"proposed": None, "proposed_problem": "its embedder is for pictures in general"}
     # Numbered from 0 on, so that the groups have about as many people each.
     numbered = np.unique(gallery.people, return_inverse=True)[1].astype(np.int64)
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from faceweb import exclusive
-from people.models import EditSubject, Face, Person
+from people.models import EditSubject, Face, Person, PersonPair, Suggestion
 from people.services import automatic, grouping, likeness, scoring, suggestions, vectors
 from people.services.changes import in_chunks
 from people.services.vectors import Faces
@@ -64,6 +64,8 @@ def _refresh(face_ids: set[int] | None, person_ids: set[int] | None) -> bool:
         if not mine:
             return False
         scale = scoring.scale()
+        if face_ids is None:
+            _forget_other_embedders(scale)
         if scale.calibration is None:
             return True  # similarities of such an embedder say nothing about identity
         start = time.perf_counter()
@@ -85,6 +87,18 @@ def _refresh(face_ids: set[int] | None, person_ids: set[int] | None) -> bool:
             person_ids = person_ids | assigned.keys()
         return _refresh(face_ids, person_ids)
     return True
+
+
+def _forget_other_embedders(scale: scoring.Scale) -> None:
+    """Drop what was guessed by another embedder of faces that this one has not seen yet, and
+    everything if this one's similarities say nothing about identity."""
+    unseen = Face.objects.all()
+    if scale.calibration is None:
+        PersonPair.objects.filter(dismissed_at=None).delete()
+    else:
+        unseen = unseen.without_embedding(scale.embedder, scale.version)
+    Suggestion.objects.filter(face__in=unseen).delete()
+    unseen.exclude(fit=None).update(fit=None)
 
 
 def _teachers(faces: Faces) -> Faces:

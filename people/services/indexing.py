@@ -88,15 +88,16 @@ def remove_files(*, limit: int = 20_000) -> int:
 def reconcile() -> Reconciliation:
     """Make every collection hold exactly the points that have rows."""
     added = removed = 0
-    for spec in embedders.specs():
+    for embedder, version in _kinds():
+        collection = collection_name(embedder, version)
         # The index is read first: a point that is there had its row before, so that what
         # other workers add meanwhile is never taken for a leftover.
-        present = set(runtime.index().ids(spec.collection))
-        rows = FaceEmbedding.objects.filter(embedder=spec.slug, version=spec.version)
+        present = set(runtime.index().ids(collection))
+        rows = FaceEmbedding.objects.filter(embedder=embedder, version=version)
         wanted = set(rows.values_list("pk", flat=True))
         extra = sorted(present - wanted)
         for ids in _in_batches(extra):
-            runtime.index().remove(spec.collection, ids)
+            runtime.index().remove(collection, ids)
         missing = sorted(wanted - present)
         for ids in _in_batches(missing):
             add_embeddings(rows=list(FaceEmbedding.objects.filter(pk__in=ids)))
@@ -108,8 +109,8 @@ def reconcile() -> Reconciliation:
 
 def rebuild() -> int:
     """Make the index anew from the rows, without a model; return how many points it holds."""
-    for spec in embedders.specs():
-        runtime.index().drop(spec.collection)
+    for embedder, version in _kinds():
+        runtime.index().drop(collection_name(embedder, version))
     FaceEmbedding.objects.update(indexed_at=None)
     points = 0
     while done := drain():
@@ -119,7 +120,14 @@ def rebuild() -> int:
 
 def points() -> int:
     """How many points the index holds in all."""
-    return sum(runtime.index().count(spec.collection) for spec in embedders.specs())
+    return sum(runtime.index().count(collection_name(*kind)) for kind in _kinds())
+
+
+def _kinds() -> list[tuple[str, str]]:
+    """Every embedder and version, by name, that the index may hold vectors of."""
+    rows = FaceEmbedding.objects.order_by().values_list("embedder", "version").distinct()
+    known = {(spec.slug, spec.version) for spec in embedders.specs()}
+    return sorted(known.union(rows))
 
 
 def _in_batches(rows: Iterable[Item]) -> Iterator[list[Item]]:

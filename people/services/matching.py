@@ -94,27 +94,39 @@ def decide_alone(*, looked: Sequence[tuple[Photo, Sequence[Face]]]) -> None:
 
     Within a transaction.
     """
-    given: list[Given] = []
-    others: dict[Photo.Naming, list[int]] = {}
+    given: list[tuple[Photo, Face, bool]] = []
+    settled: dict[Photo.Naming, list[Photo]] = {}
     for photo, faces in looked:
         if not photo.hint_key:
             continue
         chosen = dominant_face(prominence_of(photo, faces))
         if not faces:
-            photo.naming = Photo.Naming.NO_FACE
+            settled.setdefault(Photo.Naming.NO_FACE, []).append(photo)
         elif _has_the_name(photo, faces):
-            photo.naming = Photo.Naming.GIVEN
+            settled.setdefault(Photo.Naming.GIVEN, []).append(photo)
         elif chosen is None or faces[chosen].person_id is not None:
-            photo.naming = Photo.Naming.UNDECIDED
+            settled.setdefault(Photo.Naming.UNDECIDED, []).append(photo)
         else:
             face = faces[chosen]
-            given.append(Given(photo, face, anchor=defines_person(face.quality)))
-            continue
-        others.setdefault(Photo.Naming(photo.naming), []).append(photo.pk)
-    for naming, photos in others.items():
-        Photo.objects.filter(pk__in=photos).update(naming=naming)
+            given.append((photo, face, defines_person(face.quality)))
+    for naming, photos in settled.items():
+        _note(photos, naming)
     if given:
-        give_imported_names(given=given)
+        _give(given)
+
+
+def _give(chosen: Sequence[tuple[Photo, Face, bool]]) -> None:
+    """Give photos' names to the face of each that was chosen, perhaps as an anchor."""
+    given = [Given(face, photo.name_hint, anchor) for photo, face, anchor in chosen]
+    said_no = give_imported_names(given=given)
+    _note([p for p, face, _ in chosen if face.pk not in said_no], Photo.Naming.GIVEN)
+    _note([p for p, face, _ in chosen if face.pk in said_no], Photo.Naming.UNDECIDED)
+
+
+def _note(photos: Sequence[Photo], naming: Photo.Naming) -> None:
+    for photo in photos:
+        photo.naming = naming
+    Photo.objects.filter(pk__in=[photo.pk for photo in photos]).update(naming=naming)
 
 
 def _has_the_name(photo: Photo, faces: Sequence[Face]) -> bool:
@@ -138,11 +150,12 @@ def _settle_photo(photo: Photo, embedder: str) -> bool:
             decide_alone(looked=[(photo, faces)])
         if photo.naming != Photo.Naming.UNDECIDED:
             return photo.naming == Photo.Naming.GIVEN
-    own = FaceEmbedding.objects.filter(face__in=faces, embedder=embedder).order_by("face__number")
-    anchors = FaceEmbedding.objects.filter(
-        face__is_anchor=True, face__person__import_key=photo.hint_key, embedder=embedder
-    ).exclude(face__photo=photo)
     spec = embedders.get_spec(embedder)
+    rows = FaceEmbedding.objects.filter(embedder=spec.slug, version=spec.version)
+    own = rows.filter(face__in=faces).order_by("face__number")
+    anchors = rows.filter(face__is_anchor=True, face__person__import_key=photo.hint_key).exclude(
+        face__photo=photo
+    )
     thresholds = scoring.scale(embedder).thresholds_at(AGREEING_FMR, OTHERS_FMR)
     chosen = agreeing_face(_vectors(own, spec), _vectors(anchors, spec), thresholds)
     if chosen is None:
@@ -151,7 +164,7 @@ def _settle_photo(photo: Photo, embedder: str) -> bool:
     if face.person_id:
         return False
     with transaction.atomic():
-        give_imported_names(given=[Given(photo, face, anchor=False)])
+        _give([(photo, face, False)])
     return True
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from people.models import Face, Person, Photo, Rejection
+from people.models import Face, Person, Rejection
 from people.names import name_key
 from people.services import moving, upkeep
 
 
 class Given(NamedTuple):
-    """A face that gets the name its photo came with. Others are held against anchors."""
+    """A face and the name it gets. Others of that name are held against faces that are anchors."""
 
-    photo: Photo
     face: Face
+    name: str
     anchor: bool
 
 
@@ -39,42 +39,35 @@ def people_for_import(names: Iterable[str]) -> dict[str, Person]:
     return people | _made({key: name for key, name in wanted.items() if key not in people})
 
 
-def give_imported_names(*, given: Sequence[Given]) -> None:
-    """Give names that came with photos to faces of nobody, unless someone said no to that.
+def give_imported_names(*, given: Sequence[Given]) -> set[int]:
+    """Give names that photos brought to those of the faces that are nobody's.
 
-    Within a transaction. Such names are no entries of the history: a folder would fill it with
-    thousands, and the face and its photo's import say all there is to say.
+    Within a transaction. Returns the ids of faces that keep none, because someone said no to that.
+    Such names are no entries of the history: a folder would fill it with thousands, and the
+    face and its photo's import say all there is to say.
     """
-    people = people_for_import([one.photo.name_hint for one in given])
+    people = people_for_import([one.name for one in given])
     ids = [one.face.pk for one in given]
-    free = set(
-        Face.objects.select_for_update()
-        .filter(pk__in=ids, person=None)
-        .values_list("pk", flat=True)
-    )
-    said_no = set(Rejection.objects.filter(face__in=ids).values_list("face", "person"))
+    rows = Face.objects.select_for_update().filter(pk__in=ids, person=None)
+    free = set(rows.values_list("pk", flat=True))
+    rejected = set(Rejection.objects.filter(face__in=ids).values_list("face", "person"))
     named: list[Given] = []
-    undecided: list[int] = []
+    said_no: set[int] = set()
     for one in given:
-        person = people[one.photo.hint_key]
-        if one.face.pk in free and (one.face.pk, person.pk) in said_no:
-            one.photo.naming = Photo.Naming.UNDECIDED
-            undecided.append(one.photo.pk)
-            continue
-        one.photo.naming = Photo.Naming.GIVEN
-        if one.face.pk in free:
+        person = people[name_key(one.name)]
+        if one.face.pk in free and (one.face.pk, person.pk) in rejected:
+            said_no.add(one.face.pk)
+        elif one.face.pk in free:
             one.face.person, one.face.is_anchor = person, one.anchor
             one.face.assigned_by = Face.AssignedBy.IMPORT
             named.append(one)
     faces = [one.face for one in named]
     Face.objects.bulk_update(faces, ["person", "assigned_by", "is_anchor"], batch_size=200)
     _follow(named)
-    photos = Photo.objects.filter(pk__in=[one.photo.pk for one in given])
-    photos.exclude(pk__in=undecided).update(naming=Photo.Naming.GIVEN)
-    photos.filter(pk__in=undecided).update(naming=Photo.Naming.UNDECIDED)
     upkeep.mend_covers(
         person_ids=[face.person.pk for face in faces if face.person and not face.person.cover_id]
     )
+    return said_no
 
 
 def _follow(named: Sequence[Given]) -> None:
@@ -86,7 +79,7 @@ def _follow(named: Sequence[Given]) -> None:
     gone = ids - set(Person.objects.filter(pk__in=ids).values_list("pk", flat=True))
     for one in named:
         if one.face.person_id in gone:
-            one.face.person = person_for_import(one.photo.name_hint)
+            one.face.person = person_for_import(one.name)
             Face.objects.filter(pk=one.face.pk).update(person=one.face.person)
 
 

@@ -53,13 +53,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much waits in each part, up to COUNTED."""
+    """How much waits in each part, up to COUNTED; and whether more can come."""
 
     suggestions: int
     clusters: int
     pairs: int
     odd: int
     automatic: int
+    is_guessing: bool
 
 
 def queue() -> QuerySet[Suggestion]:
@@ -158,6 +159,7 @@ def counts() -> Counts:
         pairs=pairs()[:COUNTED].count(),
         odd=odd_faces()[:COUNTED].count(),
         automatic=automatic.faces()[:COUNTED].count(),
+        is_guessing=scoring.can_guess(),
     )
 
 

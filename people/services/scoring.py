@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db import connection
 
 from faceweb.recognition import calibration, embedders
 from faceweb.recognition.calibration import Thresholds
@@ -91,12 +92,28 @@ def default_rates() -> ActiveRates:
 
 
 def active_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration | None:
-    """The calibration made here that is in use, or the one that comes with faceweb, or none."""
+    """The calibration made here that is in use, or the one that comes with faceweb, or none.
+
+    An embedder for pictures in general has none: its similarities say nothing about identity.
+    """
+    if spec.purpose == "general":
+        return None
     rows = models.Calibration.objects.filter(
         embedder=spec.slug, version=spec.version, is_active=True
     )
     row = rows.values_list("pk", "created_at").first()
     return _read(*row) if row else shipped_calibration(spec)
+
+
+def can_guess() -> bool:
+    """Whether similarities of the active embedder say anything about who somebody is."""
+    return active_calibration(embedders.get_spec(settings.FACEWEB_EMBEDDER)) is not None
+
+
+def known_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration | None:
+    """The active calibration, for commands that also run where no database was made yet."""
+    stored = models.Calibration._meta.db_table in connection.introspection.table_names()
+    return active_calibration(spec) if stored else shipped_calibration(spec)
 
 
 def shipped_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration | None:

@@ -16,6 +16,7 @@ from people.models import (
     Photo,
 )
 from people.problems import sentence
+from people.services.coverage import coverage
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def figures(*, points: int | None) -> dict[str, Any]:
     """Everything `manage.py stats` prints; `points` is what the index says it holds."""
     embeddings = FaceEmbedding.objects.values_list("embedder").annotate(n=Count("pk")).order_by()
     by_status = _by_status(Photo.objects.all())
+    covered = coverage()
     return {
         "photos": {"total": sum(by_status.values()),
                    **{str(s.value): by_status.get(s, 0) for s in Status}},
@@ -139,6 +141,8 @@ def figures(*, points: int | None) -> dict[str, Any]:
         "faces_unassigned": Face.objects.unassigned().count(),
         "people": Person.objects.count(),
         "embeddings": dict(embeddings),
+        "faces_waiting_for_the_embedder": covered.waiting,
+        "faces_that_cannot_be_embedded": covered.impossible,
         "index_points": points,
         "pending_index_writes": FaceEmbedding.objects.unindexed().count(),
         "pending_index_removals": IndexRemoval.objects.count(),

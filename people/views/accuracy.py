@@ -78,11 +78,14 @@ def use(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @staff_only
 def go_back(request: HttpRequest) -> HttpResponse:
-    """Use the calibration that comes with faceweb again."""
+    """Use the calibration that comes with faceweb again, if one does."""
     scale = scoring.scale()
     calibrating.deactivate(embedder=scale.embedder, version=scale.version)
     tasks.enqueue_guesses()
-    messages.success(request, "The calibration that comes with faceweb is in use again.")
+    if scoring.scale().calibration is None:
+        messages.success(request, "No calibration is in use any more.")
+    else:
+        messages.success(request, "The calibration that comes with faceweb is in use again.")
     return redirect("accuracy")
 
 
@@ -119,6 +122,7 @@ def reset(request: HttpRequest) -> HttpResponse:
 
 def _context() -> dict[str, Any]:
     scale = scoring.scale()
+    spec = get_spec(scale.embedder)
     done = Evaluation.objects.filter(status=Status.DONE)
     latest: Evaluation | None = done.first()
     results = latest.results if latest else None
@@ -128,7 +132,8 @@ def _context() -> dict[str, Any]:
     context: dict[str, Any] = {
         "scale": scale,
         "own_calibration": own.first(),
-        "shipped": scoring.shipped_calibration(get_spec(scale.embedder)),
+        "shipped": scoring.shipped_calibration(spec),
+        "is_general": spec.purpose == "general",
         "pending": Evaluation.objects.pending().first(),
         "failed": Evaluation.objects.filter(status=Status.FAILED, pk__gt=latest.pk if latest else 0)
         .first(),
@@ -171,6 +176,7 @@ def _thresholds_context(form: RatesForm) -> dict[str, Any]:
     return {
         "form": form if form.is_bound else RatesForm.of(scale.rates),
         "scale": scale,
+        "is_general": get_spec(scale.embedder).purpose == "general",
         "preview": rates.preview(**chosen),
         "row": rates.chosen(),
         "default": scoring.default_rates(),

@@ -4,6 +4,7 @@ from django.shortcuts import render
 
 from people.models import Cluster, Person, Photo
 from people.services import reviewing
+from people.services.coverage import coverage
 from people.services.stats import archive_summary
 
 
@@ -14,6 +15,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "home.html",
         {
             "summary": archive_summary(),
+            "coverage": coverage(),
             "recent_photos": Photo.objects.order_by("-pk")[:12],
             "recent_people": Person.objects.with_face_count().order_by("-pk")[:8],
             "max_megabytes": settings.FACEWEB_MAX_UPLOAD_MB,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 
+from faceweb.recognition import embedders
 from faceweb.recognition.calibration import Calibration
 from people.models import Face, Person
 from people.quality import probe_warning
@@ -86,11 +87,29 @@ def calibration_of(search: Search) -> Calibration | None:
         return None
 
 
+def no_verdict(search: Search) -> str:
+    """Why the answers of a search have no verdict, where there is no calibration."""
+    try:
+        is_general = embedders.get_spec(search.embedder).purpose == "general"
+    except KeyError:
+        is_general = False
+    if is_general:
+        return (
+            f"There is no verdict: this embedder ({search.embedder}) is for pictures in general. "
+            "Pose, light and background count as much as the face, so its similarities do not say "
+            "who somebody is."
+        )
+    return (
+        f"There is no verdict: nothing tells yet what similarities by this embedder "
+        f"({search.embedder}) are worth."
+    )
+
+
 def answer_as_data(*, search: Search, photo: str) -> dict[str, Any]:
     """One search as a dictionary that JSON can hold; `photo` is how the asker called it.
 
     Boxes are x1, y1, x2, y2 in pixels of the upright photo. A verdict is None where there is no
-    calibration.
+    calibration; `no_verdict` says why.
     """
     faces = shown_faces(search)
     known = calibration_of(search)
@@ -100,6 +119,7 @@ def answer_as_data(*, search: Search, photo: str) -> dict[str, Any]:
         "gallery_size": search.gallery_size,
         "embedder": search.embedder,
         "calibration": {"source": known.source, "made_on": known.made_on} if known else None,
+        "no_verdict": None if known else no_verdict(search),
         "sentence": faces_sentence(search, len(faces)),
         "seconds": _seconds(search),
         "faces": [_face(face) for face in faces],

@@ -61,7 +61,7 @@ class Found:
 @dataclass(frozen=True)
 class Answer:
     """Who a probe face resembles, best first. `margin`: how far the first score is ahead of the
-    best one of another person; None if there is no other."""
+    best one of another person, in the default embedder's measure; None if there is no other."""
 
     found: list[Found] = field(default_factory=list)
     margin: float | None = None
@@ -232,7 +232,8 @@ def _margin(ordered: list[Found], vectors: dict[int, Float32], gallery: _Gallery
         if None not in (one.person_id, first.person_id)
         or not _alike(first, one, vectors, gallery.same)
     ]
-    return max(first.score - max(others), 0.0) if others else None
+    stretch = 1.0 if gallery.footing is None else gallery.footing.stretch
+    return max(first.score - max(others), 0.0) * stretch if others else None
 
 
 def _alike(one: Found, other: Found, vectors: dict[int, Float32], same: float) -> bool:

@@ -29,6 +29,7 @@ class Running:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder.parent / f"{folder.name}.log"
+        self.extra: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -42,6 +43,7 @@ class Running:
             "FACEWEB_DATA_DIR": str(self.folder),
             "FACEWEB_ADMIN_PASSWORD": PASSWORD,
             "PORT": str(self.port),
+            **self.extra,
         }
 
     def start(self) -> float:

@@ -1,11 +1,14 @@
 """Checks of accuracy on the archive's own named faces, and the rates of verdicts."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from faceweb import sweeping
+from faceweb.recognition import calibration as calibrations
+from faceweb.recognition import embedders
 from faceweb.recognition.embedders import SFACE
 from people import words
 from people.models import Evaluation, Face, FaceEmbedding, Person, Rates, Suggestion
@@ -13,6 +16,7 @@ from people.problems import Refused
 from people.services import calibrating, evaluating, rates, scoring
 from people.views.charts import distributions
 from tests.factories import direction, make_face, make_person, make_photo, near
+from tests.weights import make_onnx
 
 pytestmark = pytest.mark.django_db
 
@@ -227,6 +231,26 @@ def test_a_check_of_another_embedder_is_not_used() -> None:
     with pytest.raises(Refused) as refusal:
         calibrating.adopt(check=job)
     assert refusal.value.code == "outdated_check"
+
+
+def test_an_embedder_for_pictures_in_general_has_no_calibration(settings, tmp_path) -> None:
+    weights = tmp_path / "weights"
+    make_onnx(weights, purpose="general")
+    settings.FACEWEB_EMBEDDER = f"onnx:{weights / 'tiny.onnx'}"
+    spec = embedders.get_spec(settings.FACEWEB_EMBEDDER)
+    gallery(40, 3)
+    FaceEmbedding.objects.update(embedder=spec.slug, version=spec.version)
+    job = checked()
+    assert job.results["proposed"] is None
+    assert job.results["proposed_problem"] == "its embedder is for pictures in general"
+    made = calibrations.shipped("sface", SFACE.version)
+    job.results["proposed"] = made.to_data()
+    with pytest.raises(Refused) as refusal:
+        calibrating.adopt(check=job)
+    assert refusal.value.code == "general_embedder"
+    calibrating.activate(made=replace(made, embedder=spec.slug, version=spec.version))
+    assert scoring.scale().calibration is None
+    assert scoring.known_calibration(spec) is None
 
 
 def test_rates_are_chosen_and_reset(user) -> None:

@@ -115,6 +115,15 @@ def test_pages_without_a_calibration_say_so(staff: Client, monkeypatch) -> None:
     assert "has no calibration" in staff.get(reverse("thresholds")).content.decode()
 
 
+def test_of_an_embedder_for_pictures_in_general_pages_say_that_it_can_have_none(
+    staff: Client, settings
+) -> None:
+    settings.FACEWEB_EMBEDDER = "dino-vitb16"
+    assert "it cannot have one" in staff.get(reverse("accuracy")).content.decode()
+    page = staff.get(reverse("thresholds")).content.decode()
+    assert "it is for pictures in general" in page and "nothing to show" in page
+
+
 def test_the_page_asks_the_database_no_more_for_more(
     staff: Client, django_assert_max_num_queries
 ) -> None:

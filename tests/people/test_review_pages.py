@@ -49,6 +49,14 @@ def test_an_empty_queue_teaches(signed_in: Client) -> None:
     assert "Nothing to review" in content and reverse("unknown") in content
 
 
+@pytest.mark.parametrize("name", ["review", "unknown", "review-duplicates", "review-outliers"])
+def test_where_nothing_can_be_guessed_it_is_said(signed_in: Client, settings, name: str) -> None:
+    said = "it suggests nobody"
+    assert said not in page(signed_in, reverse(name))
+    settings.FACEWEB_EMBEDDER = "dino-vitb16"
+    assert said in page(signed_in, reverse(name))
+
+
 def test_the_most_likely_comes_first_with_both_pictures(signed_in: Client, ana) -> None:
     second, first = unknown(0.35, 20), unknown(0.9, 21)
     more = make_face(person=ana, vector=near(ANA, 0.95, 22))

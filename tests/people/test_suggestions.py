@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from faceweb import exclusive, runtime
-from people.models import Edit, Face, Person, Rejection, Suggestion
+from people.models import Edit, Face, Person, PersonPair, Rejection, Suggestion
 from people.services import (
     assigning,
     guesses,
@@ -249,6 +249,22 @@ def test_without_a_calibration_nothing_is_suggested(ana, monkeypatch) -> None:
     make_face(vector=near(ANA, 0.8, 30))
     monkeypatch.setattr(scoring, "active_calibration", lambda spec: None)
     assert guesses.refresh_all() and suggested() == {}
+
+
+@pytest.mark.parametrize("slug", ["dlib-resnet", "dino-vitb16"])
+def test_what_another_embedder_guessed_is_forgotten(ana, rui, settings, slug) -> None:
+    make_face(vector=near(ANA, 0.8, 30))
+    guesses.refresh_all()
+    before = suggested()
+    assert before
+    PersonPair.objects.create(person=ana, other=rui, similarity=0.8)
+    settings.FACEWEB_EMBEDDER = slug
+    guesses.refresh_all()
+    assert not Suggestion.objects.exists() and not PersonPair.objects.exists()
+    assert not Face.objects.exclude(fit=None).exists()
+    settings.FACEWEB_EMBEDDER = "sface"
+    guesses.refresh_all()
+    assert suggested() == before
 
 
 def test_loading_takes_one_query(ana, django_assert_num_queries) -> None:

@@ -7,7 +7,7 @@ import pytest
 from faceweb.recognition.alignment import align, similarity_transform
 from faceweb.recognition.embedders import SFACE
 
-TEMPLATE = np.array(SFACE.template, np.float32)
+TEMPLATE = np.array(SFACE.crop.template, np.float32)
 COLOURS = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)], np.uint8)
 
 
@@ -89,7 +89,7 @@ def test_landmarks_land_on_the_template(degrees, scale):
     transform = similarity(degrees, scale, tuple(size / 2 - middle))
     points = moved(TEMPLATE, transform)
     picture = picture_with_landmarks(points, 5 * scale, size)
-    [crop] = align(picture, points[None], SFACE.template, 112)
+    [crop] = align(picture, points[None], SFACE.crop.template, 112)
     assert np.abs(centres(crop) - TEMPLATE).max() < 0.6
 
 
@@ -99,11 +99,11 @@ def test_crops_have_the_asked_size_and_come_in_order():
     picture = np.maximum(
         picture_with_landmarks(small, 4, 600), picture_with_landmarks(large, 15, 600)
     )
-    crops = align(picture, np.stack([large, small]), SFACE.template, 112)
+    crops = align(picture, np.stack([large, small]), SFACE.crop.template, 112)
     assert crops.shape == (2, 112, 112, 3)
     assert crops.dtype == np.uint8
     for crop, points in zip(crops, (large, small), strict=True):
-        [alone] = align(picture, points[None], SFACE.template, 112)
+        [alone] = align(picture, points[None], SFACE.crop.template, 112)
         assert (alone == crop).all()
     assert (crops[0] != crops[1]).any()
 
@@ -114,7 +114,7 @@ def test_much_larger_faces_are_averaged_and_not_skipped_over(scale):
     size = 112 * scale + 40
     checks = ((np.indices((size, size)).sum(axis=0) % 2) * 255).astype(np.uint8)
     picture = np.repeat(checks[..., None], 3, axis=2)
-    [crop] = align(picture, points[None], SFACE.template, 112)
+    [crop] = align(picture, points[None], SFACE.crop.template, 112)
     assert np.abs(crop.astype(int) - 127).max() <= 25
 
 
@@ -126,14 +126,14 @@ def test_a_tilted_face_well_inside_the_picture_fills_its_crop(scale, degrees, wi
     middle = TEMPLATE.mean(axis=0)
     face = (TEMPLATE - middle) * np.array([width, 1], np.float32)
     points = moved(face, similarity(degrees, scale, (size / 2, size / 2)))
-    [crop] = align(np.full((size, size, 3), 255, np.uint8), points[None], SFACE.template, 112)
+    [crop] = align(np.full((size, size, 3), 255, np.uint8), points[None], SFACE.crop.template, 112)
     assert (crop == 255).all()
 
 
 def test_what_lies_beyond_the_edge_is_black():
     points = moved(TEMPLATE, similarity(0, 1, (-56, 0)))
     white = np.full((112, 112, 3), 255, np.uint8)
-    [crop] = align(white, points[None], SFACE.template, 112)
+    [crop] = align(white, points[None], SFACE.crop.template, 112)
     assert (crop[:, :54] == 0).all()
     assert (crop[:, 58:] == 255).all()
 
@@ -141,13 +141,13 @@ def test_what_lies_beyond_the_edge_is_black():
 @pytest.mark.parametrize("scale", [1, 10])
 def test_a_face_outside_the_picture_gives_a_black_crop(scale):
     points = moved(TEMPLATE, similarity(0, scale, (3000, 3000)))
-    [crop] = align(np.full((200, 200, 3), 255, np.uint8), points[None], SFACE.template, 112)
+    [crop] = align(np.full((200, 200, 3), 255, np.uint8), points[None], SFACE.crop.template, 112)
     assert (crop == 0).all()
 
 
 def test_no_faces_give_no_crops():
     none = np.zeros((0, 5, 2), np.float32)
-    crops = align(np.zeros((50, 50, 3), np.uint8), none, SFACE.template, 112)
+    crops = align(np.zeros((50, 50, 3), np.uint8), none, SFACE.crop.template, 112)
     assert crops.shape == (0, 112, 112, 3)
     assert crops.dtype == np.uint8
 
@@ -156,6 +156,6 @@ def test_a_view_into_a_picture_is_read_as_it_looks():
     points = moved(TEMPLATE, similarity(0, 3, (30, 30)))
     view = picture_with_landmarks(points, 15, 450)[::-1]
     turned_points = points * np.array([1, -1], np.float32) + np.array([0, 449], np.float32)
-    from_view = align(view, turned_points[None], SFACE.template, 112)
-    from_copy = align(np.ascontiguousarray(view), turned_points[None], SFACE.template, 112)
+    from_view = align(view, turned_points[None], SFACE.crop.template, 112)
+    from_copy = align(np.ascontiguousarray(view), turned_points[None], SFACE.crop.template, 112)
     assert (from_view == from_copy).all()

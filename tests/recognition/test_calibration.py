@@ -2,11 +2,12 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from faceweb.recognition import calibration, comparisons
+from faceweb.recognition import calibration, comparisons, embedders
 from faceweb.recognition.calibration import Calibration, CalibrationError, Isotonic, Platt, Row
 from faceweb.recognition.embedders import SFACE
 from tests.recognition.test_comparisons import of
@@ -213,6 +214,26 @@ def test_sface_comes_with_a_calibration_of_its_version() -> None:
     assert found.check is not None
     assert found.check.ece <= 0.02
     assert calibration.shipped(SFACE.slug, "another") is None
+
+
+def test_dlib_resnet_too_though_strangers_are_quite_alike_to_it() -> None:
+    spec = embedders.get_spec("dlib-resnet")
+    found = calibration.shipped(spec.slug, spec.version)
+    assert found is not None
+    assert (found.embedder, found.version) == (spec.slug, spec.version)
+    assert 0.8 < found.usual < found.similarity_at(1e-2) < found.similarity_at(1e-4) < 0.95
+    assert found.smallest_counted_fmr < 3e-5
+    assert found.check is not None
+    assert found.check.ece <= 0.02
+
+
+def test_each_file_belongs_to_an_embedder_for_identity() -> None:
+    files = list((Path(calibration.__file__).parent / "calibrations").glob("*.json"))
+    assert len(files) == 2
+    for file in files:
+        spec = embedders.get_spec(file.stem)
+        assert spec.purpose == "identity"
+        assert calibration.shipped(spec.slug, spec.version) is not None
 
 
 def test_other_names_lead_to_no_file() -> None:

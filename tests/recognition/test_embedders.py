@@ -1,23 +1,42 @@
-"""What every embedder promises, SFace beside ONNX Runtime, and whose weights are trusted."""
+"""What every embedder promises, whatever stands behind it."""
 
 import functools
-import hashlib
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import FrozenInstanceError
 
 import numpy as np
-import onnx
 import pytest
-import torch
 
-from faceweb.recognition import embedders
-from faceweb.recognition.embedders import Embedder, EmbedderSpec, sface
-from faceweb.recognition.errors import WeightsError
-from faceweb.recognition.weights import WeightsFile
+from faceweb.recognition import embedders, pipeline, weights
+from faceweb.recognition.detection import Detections
+from faceweb.recognition.embedders import Embedder, EmbedderSpec
+from faceweb.recognition.geometry import FivePoints
+from faceweb.recognition.images import DecodedImage, decode
+from tests.faces import photo
+from tests.weights import ONNX_NAME, make_all
 
-every_embedder = pytest.mark.parametrize("spec", embedders.specs(), ids=lambda spec: spec.slug)
+SLUGS = [*embedders.slugs(), f"onnx:{ONNX_NAME}"]
+GENERAL = ["dino-vitb16", "vit-base-patch16-224-in21k"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def weights_folder(tmp_path_factory) -> Iterator[None]:
+    """Weights for all that do not come with faceweb."""
+    before = weights.folder()
+    folder = tmp_path_factory.mktemp("weights")
+    make_all(folder)
+    weights.use_folder(folder)
+    yield
+    weights.use_folder(before)
+
+
+@pytest.fixture(params=SLUGS)
+def spec(request) -> EmbedderSpec:
+    return embedders.get_spec(request.param)
 
 
 @functools.cache
@@ -26,7 +45,7 @@ def loaded(spec: EmbedderSpec) -> Embedder:
 
 
 def noise(spec: EmbedderSpec, count: int, seed: int = 0) -> np.ndarray:
-    shape = (count, spec.crop_size, spec.crop_size, 3)
+    shape = (count, spec.crop.size, spec.crop.size, 3)
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
@@ -36,46 +55,68 @@ def noise(spec: EmbedderSpec, count: int, seed: int = 0) -> np.ndarray:
 def test_listing_embedders_imports_no_framework():
     code = (
         "import sys; from faceweb.recognition import embedders; assert embedders.specs(); "
-        "print(*{'torch', 'onnx', 'onnxruntime', 'cv2', 'django'} & set(sys.modules))"
+        "[embedders.missing(spec) for spec in embedders.specs()]; "
+        "print(*{'torch', 'onnx', 'onnxruntime', 'openvino', 'transformers', 'cv2', 'django'} "
+        "& set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
 def test_an_unknown_embedder_is_named_with_those_that_exist():
-    with pytest.raises(KeyError, match=r"nonesuch.*sface"):
+    with pytest.raises(KeyError, match=r"nonesuch.*sface.*onnx:PATH"):
         embedders.get_spec("nonesuch")
 
 
 def test_slugs_and_collections_are_unique():
     specs = embedders.specs()
+    assert [spec.slug for spec in specs] == SLUGS
     assert len({spec.slug for spec in specs}) == len(specs)
     assert len({spec.collection for spec in specs}) == len(specs)
 
 
-@every_embedder
-def test_a_spec_is_found_by_its_slug_and_makes_sense(spec):
-    assert embedders.get_spec(spec.slug) is spec
-    template = np.array(spec.template)
-    assert template.shape == (5, 2)
-    assert ((template > 0) & (template < spec.crop_size)).all()
-    assert spec.version in spec.collection
+def test_a_spec_makes_sense(spec):
+    assert embedders.get_spec(spec.slug) == spec
+    assert spec.title
     assert spec.licence
+    assert spec.purpose in ("identity", "general")
+    assert spec.dimension > 0
+    assert re.fullmatch(r"[a-z0-9-]{2,40}", spec.version)
+    assert spec.version in spec.collection
+    assert embedders.missing(spec) == ""
+    if isinstance(spec.crop, FivePoints):
+        template = np.array(spec.crop.template)
+        assert template.shape == (5, 2)
+        assert ((template > 0) & (template < spec.crop.size)).all()
+    with pytest.raises(FrozenInstanceError):
+        spec.version = "another"
+
+
+@pytest.mark.parametrize(
+    "slug", ["sface", "onnx:/srv/A b/../x.onnx", "onnx:ärc.onnx", "onnx:" + "x" * 150]
+)
+def test_the_name_of_a_collection_can_be_that_of_a_folder(slug):
+    name = embedders.collection_name(slug, "0123456789ab")
+    assert re.fullmatch(r"faces-[a-z0-9-]+-0123456789ab", name)
+    assert len(name) < 120
+
+
+def test_paths_that_differ_little_have_collections_of_their_own():
+    slugs = ["onnx:a/b.onnx", "onnx:a-b.onnx", "onnx:A-B.onnx", "onnx:a_b.onnx"]
+    assert len({embedders.collection_name(slug, "1") for slug in slugs}) == len(slugs)
 
 
 # --- every embedder -----------------------------------------------------------------------------
 
 
-@every_embedder
 def test_no_crops_give_no_embeddings(spec):
     result = loaded(spec).embed(noise(spec, 0))
     assert result.shape == (0, spec.dimension)
     assert result.dtype == np.float32
 
 
-@every_embedder
 def test_embeddings_have_unit_length(spec):
-    size = spec.crop_size
+    size = spec.crop.size
     blank = [np.full((size, size, 3), shade, np.uint8) for shade in (0, 255)]
     result = loaded(spec).embed(np.concatenate([noise(spec, 3), np.stack(blank)]))
     assert result.shape == (5, spec.dimension)
@@ -83,7 +124,6 @@ def test_embeddings_have_unit_length(spec):
     np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1, atol=1e-5)
 
 
-@every_embedder
 @pytest.mark.parametrize("count", [2, 16, 17, 37])
 def test_a_batch_gives_what_each_crop_gives_alone(spec, count):
     crops = noise(spec, count)
@@ -93,7 +133,6 @@ def test_a_batch_gives_what_each_crop_gives_alone(spec, count):
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-@every_embedder
 def test_the_same_crops_give_the_same_embeddings_and_others_give_others(spec):
     crops = noise(spec, 4)
     first = loaded(spec).embed(crops)
@@ -102,7 +141,6 @@ def test_the_same_crops_give_the_same_embeddings_and_others_give_others(spec):
     assert np.abs(first - loaded(spec).embed(noise(spec, 4, seed=1))).max() > 0.01
 
 
-@every_embedder
 def test_several_threads_get_what_one_gets(spec):
     batches = [noise(spec, 5, seed) for seed in range(12)]
     alone = [loaded(spec).embed(crops) for crops in batches]
@@ -112,7 +150,6 @@ def test_several_threads_get_what_one_gets(spec):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-@every_embedder
 def test_crops_that_are_views_are_read_as_they_look_and_left_alone(spec):
     crops = noise(spec, 3)
     before = crops.copy()
@@ -122,95 +159,41 @@ def test_crops_that_are_views_are_read_as_they_look_and_left_alone(spec):
     assert (crops == before).all()
 
 
-# --- SFace beside ONNX Runtime ------------------------------------------------------------------
+# --- in the pipeline ----------------------------------------------------------------------------
 
 
 @functools.cache
-def reference():
-    """The original file in ONNX Runtime, as a function of (1, 3, 112, 112) RGB, 0 to 255."""
-    runtime = pytest.importorskip("onnxruntime")
-    model = onnx.load(sface.WEIGHTS.locate())
-    # The file also lists its weights among the inputs, with types they no longer have.
-    data = next(i for i in model.graph.input if i.name == "data")
-    del model.graph.input[:]
-    model.graph.input.append(data)
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+def decoded(name: str) -> DecodedImage:
+    return decode(photo(name).read_bytes())
+
+
+@functools.cache
+def pipeline_with(slug: str) -> pipeline.Pipeline:
+    return pipeline.load(embedder=slug, detector="mtcnn")
+
+
+@pytest.mark.parametrize("slug", ["dlib-resnet", *GENERAL[:1], f"onnx:{ONNX_NAME}"])
+def test_faces_known_by_their_places_are_embedded_as_they_were_when_found(slug):
+    image, loaded = decoded("group.jpg"), pipeline_with(slug)
+    [found] = loaded.analyse([image])
+    assert len(found) == 6
+    places = Detections(
+        boxes=np.stack([face.box for face in found]) / np.float32(image.scale),
+        landmarks=np.stack([face.landmarks for face in found]) / np.float32(image.scale),
+        scores=np.array([face.score for face in found], np.float32),
     )
-    return lambda pixels: session.run(None, {"data": pixels})[0]
+    again = loaded.embed(image.pixels, places)
+    none = Detections(places.boxes[:0], places.landmarks[:0], places.scores[:0])
+    assert loaded.embed(image.pixels, none).shape == (0, loaded.spec.dimension)
+    for face, vector in zip(found, again, strict=True):
+        assert float(face.embedding @ vector) > 0.999
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_sface_computes_what_its_file_says(seed):
-    random = np.random.default_rng(seed)
-    pixels = random.integers(0, 256, (1, 3, 112, 112)).astype(np.float32)
-    if seed % 2:  # smooth pictures as well as noise
-        ramp = np.linspace(0, 255, 112, dtype=np.float32)
-        pixels = (pixels + np.add.outer(ramp, ramp)) / 3
-    expected = reference()(pixels)
-    with torch.inference_mode():
-        result = sface.SFaceNetwork().eval()(torch.from_numpy(pixels).permute(0, 2, 3, 1)).numpy()
-    assert np.abs(expected).max() > 0.1
-    np.testing.assert_allclose(result, expected, atol=2e-5)
-
-
-def test_sface_embeds_rgb_crops_as_its_file_does():
-    crops = noise(embedders.SFACE, 3, seed=9)
-    raw = [reference()(crop.transpose(2, 0, 1)[None].astype(np.float32)) for crop in crops]
-    expected = np.concatenate(raw)
-    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(loaded(embedders.SFACE).embed(crops), expected, atol=1e-5)
-
-
-# --- weights ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def carrier(tmp_path, monkeypatch) -> Path:
-    """A package that carries a file and must never be run."""
-    package = tmp_path / "carrier_of_weights"
-    (package / "data").mkdir(parents=True)
-    (package / "__init__.py").write_text("raise SystemExit('a carrier of weights was run')")
-    (package / "data" / "small.bin").write_bytes(b"weights")
-    monkeypatch.syspath_prepend(tmp_path)
-    return package
-
-
-def weights(content: bytes = b"weights", path: str = "data/small.bin") -> WeightsFile:
-    return WeightsFile("carrier_of_weights", path, hashlib.sha256(content).hexdigest())
-
-
-def test_weights_with_the_right_hash_are_located_without_running_the_package(carrier):
-    assert weights().locate() == carrier / "data" / "small.bin"
-    assert "carrier_of_weights" not in sys.modules
-
-
-def test_weights_with_another_hash_are_refused(carrier):
-    with pytest.raises(WeightsError, match=r"not the expected file.*carrier_of_weights"):
-        weights(b"other weights").locate()
-
-
-def test_weights_altered_after_installation_are_refused(carrier):
-    weights().locate()
-    (carrier / "data" / "small.bin").write_bytes(b"weightz")
-    with pytest.raises(WeightsError, match="not the expected file"):
-        weights().locate()
-
-
-def test_a_missing_file_is_reported_with_what_to_do(carrier):
-    with pytest.raises(WeightsError, match=r"gone\.bin are missing.*make setup"):
-        weights(path="data/gone.bin").locate()
-
-
-def test_a_missing_package_is_reported_with_what_to_do():
-    absent = WeightsFile("no_such_carrier_of_weights", "data/small.bin", "0" * 64)
-    with pytest.raises(WeightsError, match=r"no_such_carrier_of_weights.*make setup"):
-        absent.locate()
-
-
-def test_a_real_carrier_with_another_hash_is_refused():
-    other = WeightsFile(sface.WEIGHTS.package, sface.WEIGHTS.path, "0" * 64)
-    with pytest.raises(WeightsError, match="not the expected file"):
-        other.locate()
+@pytest.mark.parametrize("slug", ["dlib-resnet", *GENERAL[:1]])
+def test_the_mirror_image_counts_for_identity_only(slug):
+    loaded = pipeline_with(slug)
+    [[alone]] = loaded.analyse([decoded("obama.jpg")])
+    [[mirrored]] = loaded.analyse([decoded("obama.jpg")], mirrored=True)
+    assert np.linalg.norm(mirrored.embedding) == pytest.approx(1, abs=1e-5)
+    same = bool((alone.embedding == mirrored.embedding).all())
+    assert same == (loaded.spec.purpose == "general")

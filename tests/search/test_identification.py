@@ -5,8 +5,9 @@ import pytest
 from django.core.files.storage import default_storage
 
 from faceweb import runtime
+from faceweb.recognition import embedders
 from faceweb.recognition.embedders import SFACE
-from people.models import Person
+from people.models import FaceEmbedding, Person
 from people.services import deletion, indexing, scoring
 from search import files
 from search.models import Candidate, ProbeFace, Search
@@ -229,6 +230,19 @@ def test_the_margin_is_to_another_person_not_to_more_pictures_of_the_same(index)
     indexing.drain()
     assert answer().margin == pytest.approx(0.3, abs=1e-2)
     assert answer(top=1).margin == pytest.approx(0.3, abs=1e-2)
+
+
+def test_the_margin_is_in_one_measure_whatever_the_embedder(index) -> None:
+    dlib = embedders.get_spec("dlib-resnet")
+    make_face(person=make_person("Ana"), vector=near(PROBE, 0.95, towards=40))
+    make_face(person=make_person("Rui"), vector=near(PROBE, 0.9, towards=60))
+    FaceEmbedding.objects.update(embedder=dlib.slug, version=dlib.version)
+    indexing.drain()
+    [found] = ranking.identify(vectors=PROBE[None], top=5, index=index, spec=dlib)
+    first, second = found.found
+    assert (first.verdict, second.verdict) == ("match", "unknown")
+    # Two different people are usually at 0.83 already.
+    assert found.margin == pytest.approx(0.15, abs=0.01)
 
 
 def test_a_person_with_thousands_of_pictures_costs_no_more_queries(

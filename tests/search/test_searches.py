@@ -174,7 +174,19 @@ def test_without_a_calibration_the_page_says_that_there_is_no_verdict(
     search = explained(user, verdict="")
     Candidate.objects.update(confidence=None, strangers=None)
     body = body_of(signed_in, search)
-    assert "There is no verdict" in body and "Most like" in body
+    assert "There is no verdict: nothing tells yet" in body and "Most like" in body
+
+
+def test_of_an_embedder_for_pictures_in_general_the_page_says_what_it_compares(
+    signed_in, user
+) -> None:
+    search = explained(user, verdict="")
+    Candidate.objects.update(confidence=None, strangers=None)
+    Search.objects.update(embedder="dino-vitb16")
+    search.refresh_from_db()
+    body = body_of(signed_in, search)
+    assert "is for pictures in general. Pose, light and background count" in body
+    assert answers.answer_as_data(search=search, photo="x")["no_verdict"] in body
     assert "Unknown" not in body and "of 100 cases" not in body
 
 

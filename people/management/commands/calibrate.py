@@ -37,6 +37,11 @@ class Command(BaseCommand):
         self, *, pairs: Path, folder: Path, embedder: str, source: str, **options: Any
     ) -> None:
         spec = labelled.spec_of(embedder)
+        if spec.purpose == "general":
+            raise CommandError(
+                f"{spec.slug} is for pictures in general: how alike it finds two faces does not "
+                "say whether they are one person, so there is nothing to calibrate."
+            )
         listed = labelled.read_pairs(pairs)
         photos = labelled.embed(spec, folder, listed, quiet=False)
         test = [pair for pair in listed if pair.split == "test"]

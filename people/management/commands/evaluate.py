@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
-from django.db import connection
 
 from faceweb.recognition import calibration, comparisons, evaluation
 from faceweb.recognition.embedders import EmbedderSpec
 from faceweb.recognition.labelled import NO_FACE, EmbeddedPhotos, Pair, labels, names_agree
 from people.management import labelled
-from people.models import Calibration
 from people.services import scoring
 
 PAIR_RATES = (1e-2, 1e-3)
@@ -136,10 +134,7 @@ def _calibration(
     spec: EmbedderSpec, photos: EmbeddedPhotos, pairs: list[Pair]
 ) -> dict[str, Any] | None:
     """How well the calibration in use does: on the test pairs, if there are such, else on all."""
-    # A fresh copy has no database yet; its calibration is the one that comes with faceweb.
-    stored = Calibration._meta.db_table in connection.introspection.table_names()
-    find = scoring.active_calibration if stored else scoring.shipped_calibration
-    known = find(spec)
+    known = scoring.known_calibration(spec)
     if known is None:
         return None
     test = [pair for pair in pairs if pair.split == "test"]

@@ -13,6 +13,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from faceweb import instance, queues
+from faceweb.management.checks import check_weights
 from faceweb.recognition.metadata import MAX_PACKET
 from people import tasks
 from people.jobs import Status
@@ -71,6 +72,7 @@ class Command(BaseCommand):
         self.loose = 0
         self.bar_off = options["json"] or not sys.stderr.isatty()
         if inline:
+            check_weights()
             try:
                 # A server's index is shared; the embedded one has room for one process.
                 with instance.exclusive():

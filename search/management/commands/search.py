@@ -12,6 +12,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from faceweb import instance, queues
+from faceweb.management.checks import check_weights
 from people.problems import Refused, sentence
 from people.tasks import enqueue_removals
 from search import tasks
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         if not 1 <= top <= MAX_TOP:
             raise CommandError(f"--top must be from 1 to {MAX_TOP}.")
         if inline:
+            check_weights()
             try:
                 with instance.exclusive():
                     answers = self._ask(photos, top, inline=True)
@@ -95,10 +97,7 @@ class Command(BaseCommand):
             for one in face["candidates"]:
                 self.stdout.write(f"    {_line(one)}")
         if answer["faces"] and not answer["calibration"]:
-            self.stdout.write(
-                f"  There is no verdict: nothing tells yet what similarities by "
-                f"{answer['embedder']} are worth."
-            )
+            self.stdout.write(f"  {answer['no_verdict']}")
 
 
 def _line(one: dict[str, Any]) -> str:

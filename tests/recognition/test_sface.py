@@ -1,0 +1,51 @@
+"""SFace in PyTorch terms beside its own file in ONNX Runtime."""
+
+import functools
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from faceweb.recognition import embedders
+from faceweb.recognition.embedders import SFACE, sface
+
+
+@functools.cache
+def reference():
+    """The original file in ONNX Runtime, as a function of (1, 3, 112, 112) RGB, 0 to 255."""
+    model = onnx.load(SFACE.weights.locate())
+    # The file also lists its weights among the inputs, with types they no longer have.
+    data = next(i for i in model.graph.input if i.name == "data")
+    del model.graph.input[:]
+    model.graph.input.append(data)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda pixels: session.run(None, {"data": pixels})[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sface_computes_what_its_file_says(seed):
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (1, 3, 112, 112)).astype(np.float32)
+    if seed % 2:  # smooth pictures as well as noise
+        ramp = np.linspace(0, 255, 112, dtype=np.float32)
+        pixels = (pixels + np.add.outer(ramp, ramp)) / 3
+    expected = reference()(pixels)
+    network = sface.SFaceNetwork(SFACE.weights.locate()).eval()
+    with torch.inference_mode():
+        result = network(torch.from_numpy(pixels).permute(0, 2, 3, 1)).numpy()
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(result, expected, atol=2e-5)
+
+
+def test_sface_embeds_rgb_crops_as_its_file_does():
+    crops = np.random.default_rng(9).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    raw = [reference()(crop.transpose(2, 0, 1)[None].astype(np.float32)) for crop in crops]
+    expected = np.concatenate(raw)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(embedders.load(SFACE).embed(crops), expected, atol=1e-5)
