@@ -24,13 +24,11 @@ Look = Callable[[Photos], int]
 BATCH = 8  # photos in one task of faceweb's worker
 
 
-def faceweb(threads: int, *, min_face: int = 24) -> Look:
+def faceweb(threads: int, *, detector: str = "mtcnn") -> Look:
     from faceweb.recognition import pipeline
-    from faceweb.recognition.detection import DetectorSettings
     from faceweb.recognition.images import DecodedImage
 
-    settings = DetectorSettings(min_face=min_face)
-    loaded = pipeline.load(embedder="sface", detector="mtcnn", settings=settings)
+    loaded = pipeline.load(embedder="sface", detector=detector)
 
     def look(photos: Photos) -> int:
         images = [DecodedImage(p, p.shape[1], p.shape[0], 1.0, "image/jpeg") for p in photos]
@@ -146,8 +144,7 @@ def package_folder(name: str) -> Path:
 CONTENDERS: dict[str, Callable[[], Look]] = {
     "faceweb": lambda: faceweb((os.cpu_count() or 1) + 1),
     "faceweb, one thread": lambda: faceweb(1),
-    # The smallest faces that face_recognition finds: its 80 pixels in a photo enlarged twice.
-    "faceweb, faces of 40 px": lambda: faceweb((os.cpu_count() or 1) + 1, min_face=40),
+    "faceweb, yunet": lambda: faceweb((os.cpu_count() or 1) + 1, detector="yunet"),
     "notebook": notebook,
     "face_recognition": face_recognition,
 }

@@ -2,7 +2,8 @@
 
     python -m benchmarks.pipeline FOLDER [FOLDER ...] [--sample N] [--side PIXELS] [--rounds N]
 
-Every folder is a set of photos of its own. The contenders take turns, round by round, so that a
+Every folder is a set of photos of its own, repeated until there are enough for all cores to have
+some of them all the time. The contenders take turns, round by round, so that a
 machine that slows down slows all of them; medians and ratios of medians are printed.
 """
 
@@ -26,6 +27,9 @@ from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import decode
 
 
+LEAST = 64  # photos that a contender gets
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
@@ -38,6 +42,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for folder in options.folders:
         photos = decoded(folder, options.sample, options.side)
+        photos *= -(-LEAST // len(photos))
         rows = _measure(photos, options.only, options.rounds)
         sizes = np.array([photo.shape[:2] for photo in photos])
         title = f"{folder.name}: {len(photos)} photos, mean {sizes[:, 1].mean():.0f}x"
