@@ -26,7 +26,6 @@ from benchmarks.machine import keep, machine, table
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import decode
 
-
 LEAST = 64  # photos that a contender gets
 
 
