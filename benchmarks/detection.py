@@ -1,12 +1,14 @@
 """Detectors side by side: faceweb's mtcnn and yunet, and facenet-pytorch's MTCNN.
 
-    python -m benchmarks.detection FOLDER [FOLDER ...] [--sample N] [--rounds N] [--json FILE]
+    python -m benchmarks.detection FOLDER [FOLDER ...] [--cores N] [--sample N] [--rounds N]
 
 Every folder is a set of photos of its own. Each contender is a process of its own that keeps to one
-core, decodes the same photos, no larger than detectors search, and takes them in the same batches:
-up to 8 in a row that are of one size, because facenet-pytorch takes no others. They take turns,
-batch by batch, so that a machine that slows down slows all of them. What is printed are medians
-over the rounds. The settings are the same: smallest face, thresholds, factor of the pyramid.
+core (or to N), decodes the same photos, no larger than detectors search, and takes them in the same
+batches: up to 8 in a row that are of one size, because facenet-pytorch takes no others. On several
+cores each works as it does in use: PyTorch shares the cores among one batch's operations, and
+faceweb's worker has a batch on each. They take turns, batch by batch (or N by N), so that a machine
+that slows down slows all of them. What is printed are medians over the rounds. The settings are the
+same: smallest face, thresholds, factor of the pyramid.
 
 A face of facenet-pytorch's counts as found again if some box overlaps it by 0.7 (intersection over
 union); 0.5 is shown as well. A face counts as extra if it overlaps none of them by 0.5.
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,17 +49,19 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--sample", type=int, default=400, help="photos of each folder at most")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contender:
-        _serve(options.contender)
+        _serve(options.contender, options.cores)
         return
     results: dict[str, Any] = {}
     for folder in options.folders:
         paths = _spread(folder, options.sample)
-        title, rows = _measure(folder.name, paths, options.rounds)
-        print(f"\n{title}, {machine()['processor']}, one core\n\n{table(rows)}")
+        title, rows = _measure(folder.name, paths, options.rounds, options.cores)
+        cores = f"{options.cores} core{'s' * (options.cores > 1)}"
+        print(f"\n{title}, {machine()['processor']}, {cores}\n\n{table(rows)}")
         results[folder.name] = rows
     keep(options.json, results)
 
@@ -66,18 +71,21 @@ def _spread(folder: Path, most: int) -> list[Path]:
     return paths[:: max(1, -(-len(paths) // most))]
 
 
-def _measure(name: str, paths: list[Path], rounds: int) -> tuple[str, list[dict[str, Any]]]:
-    processes = {contender: _start(contender) for contender in CONTENDERS}
+def _measure(
+    name: str, paths: list[Path], rounds: int, cores: int
+) -> tuple[str, list[dict[str, Any]]]:
+    processes = {contender: _start(contender, cores) for contender in CONTENDERS}
     names = [str(path) for path in paths]
     sizes, *_ = (_ask(process, names) for process in processes.values())
     taken = [n for n, size in enumerate(sizes) if size]
     batches = list(_batches(taken, sizes))
+    turns_of = [batches[at : at + cores] for at in range(0, len(batches), cores)]
     seconds: dict[str, list[list[float]]] = {contender: [] for contender in CONTENDERS}
     found: dict[str, list[Any]] = {contender: [] for contender in CONTENDERS}
-    for batch in batches:
+    for some in turns_of:
         for contender in CONTENDERS:
-            _ask(processes[contender], batch)  # the first time at a size is no measure
-        turns = [{c: _ask(processes[c], batch) for c in CONTENDERS} for _ in range(rounds)]
+            _ask(processes[contender], some)  # the first time at a size is no measure
+        turns = [{c: _ask(processes[c], some) for c in CONTENDERS} for _ in range(rounds)]
         for contender in CONTENDERS:
             seconds[contender].append([turn[contender]["seconds"] for turn in turns])
             found[contender] += turns[0][contender]["boxes"]
@@ -122,8 +130,9 @@ def _rows(
     return rows
 
 
-def _start(contender: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.detection", "--contender", contender]
+def _start(contender: str, cores: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.detection",
+               "--contender", contender, "--cores", str(cores)]  # fmt: skip
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -137,30 +146,33 @@ def _ask(process: subprocess.Popen[str], question: Any) -> Any:
 # --- what a contender's process does ------------------------------------------------------------
 
 
-def _serve(contender: str) -> None:
-    """Answer with the photos' sizes, then with the time and boxes of one batch after the other."""
-    _keep_to_one_core()
+def _serve(contender: str, cores: int) -> None:
+    """Answer with the photos' sizes, then with the time and boxes of some batches at a time."""
+    _keep_to(cores)
     detect = _facenet() if contender == REFERENCE else _own(contender)
     photos = [_decoded(Path(path)) for path in json.loads(sys.stdin.readline())]
     _answer([None if photo is None else (photo.shape[1], photo.shape[0]) for photo in photos])
-    for line in sys.stdin:
-        batch = [photos[number] for number in json.loads(line)]
-        start = time.perf_counter()
-        boxes, uncounted = detect(batch)
-        seconds = time.perf_counter() - start - uncounted
-        _answer({"seconds": seconds, "boxes": [np.asarray(b, float).tolist() for b in boxes]})
+    # PyTorch has the cores for itself; batches of faceweb share them.
+    with ThreadPoolExecutor(1 if contender == REFERENCE else cores) as threads:
+        for line in sys.stdin:
+            batches = [[photos[number] for number in batch] for batch in json.loads(line)]
+            start = time.perf_counter()
+            done = list(threads.map(detect, batches))
+            seconds = time.perf_counter() - start - sum(uncounted for _, uncounted in done)
+            boxes = [np.asarray(b, float).tolist() for found, _ in done for b in found]
+            _answer({"seconds": seconds, "boxes": boxes})
 
 
 def _answer(answer: Any) -> None:
     print(json.dumps(answer), flush=True)
 
 
-def _keep_to_one_core() -> None:
+def _keep_to(cores: int) -> None:
     import cv2
     import torch
 
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    torch.set_num_threads(1)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+    torch.set_num_threads(cores)
     cv2.setNumThreads(1)
 
 
