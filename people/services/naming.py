@@ -39,16 +39,18 @@ def people_for_import(names: Iterable[str]) -> dict[str, Person]:
     return people | _made({key: name for key, name in wanted.items() if key not in people})
 
 
-def give_imported_names(*, given: Sequence[Given]) -> set[int]:
+def give_imported_names(
+    *, given: Sequence[Given], how: Face.AssignedBy = Face.AssignedBy.IMPORT
+) -> set[int]:
     """Give names that photos brought to those of the faces that are nobody's.
 
     Within a transaction. Returns the ids of faces that keep none, because someone said no to that.
     Such names are no entries of the history: a folder would fill it with thousands, and the
     face and its photo's import say all there is to say.
     """
-    people = people_for_import([one.name for one in given])
+    people = _locked_people({name_key(one.name): one.name for one in given})
     ids = [one.face.pk for one in given]
-    rows = Face.objects.select_for_update().filter(pk__in=ids, person=None)
+    rows = Face.objects.select_for_update().filter(pk__in=ids, person=None).order_by("pk")
     free = set(rows.values_list("pk", flat=True))
     rejected = set(Rejection.objects.filter(face__in=ids).values_list("face", "person"))
     named: list[Given] = []
@@ -59,28 +61,29 @@ def give_imported_names(*, given: Sequence[Given]) -> set[int]:
             said_no.add(one.face.pk)
         elif one.face.pk in free:
             one.face.person, one.face.is_anchor = person, one.anchor
-            one.face.assigned_by = Face.AssignedBy.IMPORT
+            one.face.assigned_by = how
             named.append(one)
     faces = [one.face for one in named]
     Face.objects.bulk_update(faces, ["person", "assigned_by", "is_anchor"], batch_size=200)
-    _follow(named)
     upkeep.mend_covers(
         person_ids=[face.person.pk for face in faces if face.person and not face.person.cover_id]
     )
     return said_no
 
 
-def _follow(named: Sequence[Given]) -> None:
-    """Names of people who were merged or deleted meanwhile go to whoever has them now.
-
-    From here on both wait for this transaction.
-    """
-    ids = {one.face.person_id for one in named}
-    gone = ids - set(Person.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    for one in named:
-        if one.face.person_id in gone:
-            one.face.person = person_for_import(one.name)
-            Face.objects.filter(pk=one.face.pk).update(person=one.face.person)
+def _locked_people(names: Mapping[str, str]) -> dict[str, Person]:
+    """The people of these names, by their keys: nobody merges or deletes them meanwhile."""
+    people: dict[str, Person] = {}
+    missing = dict(names)
+    while missing:
+        people |= people_for_import(missing.values())
+        ids = {person.pk for person in people.values()}
+        rows = Person.everyone.select_for_update().filter(pk__in=ids).order_by("pk")
+        there = [row for row in rows if row.merged_into_id is None and row.deleted_at is None]
+        live = {person.pk: person for person in there}
+        people = {key: live[one.pk] for key, one in people.items() if one.pk in live}
+        missing = {key: name for key, name in names.items() if key not in people}
+    return people
 
 
 def _adopted(keys: Iterable[str]) -> dict[str, Person]:
@@ -89,7 +92,7 @@ def _adopted(keys: Iterable[str]) -> dict[str, Person]:
     for person in Person.objects.filter(name_key__in=list(keys), import_key=None):
         namesakes.setdefault(person.name_key, []).append(person)
     adopted = {key: people[0] for key, people in namesakes.items() if len(people) == 1}
-    for key, person in adopted.items():
+    for key, person in sorted(adopted.items(), key=lambda item: item[1].pk):
         Person.objects.filter(pk=person.pk, import_key=None).update(import_key=key)
     return adopted
 
@@ -98,7 +101,8 @@ def _made(names: Mapping[str, str]) -> dict[str, Person]:
     """New people, by the keys of their names, or who became them at this moment."""
     if not names:
         return {}
-    new = [Person(name=name, import_key=key) for key, name in names.items()]
+    # In one order for all workers: each waits for a key that another is just making.
+    new = [Person(name=name, import_key=key) for key, name in sorted(names.items())]
     for person in new:
         person.fill_keys()
     Person.everyone.bulk_create(new, ignore_conflicts=True)

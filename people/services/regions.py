@@ -18,10 +18,8 @@ from faceweb.recognition.errors import ImageError
 from faceweb.recognition.geometry import overlaps, turned_boxes
 from faceweb.recognition.metadata import read_metadata
 from faceweb.recognition.xmp import named_regions
-from people.models import Face, Photo, Rejection
+from people.models import Photo
 from people.names import name_key
-from people.services import upkeep
-from people.services.naming import person_for_import
 
 Float32 = NDArray[np.float32]
 
@@ -86,23 +84,6 @@ def settle(*, photo: Photo, boxes: Float32, width: int, height: int) -> Settled:
             outcome.named.append((name, face))
         outcome.regions.append({**region, "settled": True})
     return replace(outcome, missing=places[missing])
-
-
-def give(*, face: Face, name: str) -> bool:
-    """Give the name from a file to a face of nobody, unless a person said that it is not them.
-
-    Within the transaction of the look. Returns whether the face has it now.
-    """
-    if face.state != Face.State.ACTIVE or face.person_id is not None:
-        return False
-    person = person_for_import(name)
-    if Rejection.objects.filter(face=face, person=person).exists():
-        return False
-    face.person, face.assigned_by = person, Face.AssignedBy.REGION
-    Face.objects.filter(pk=face.pk).update(person=person, assigned_by=Face.AssignedBy.REGION)
-    if person.cover_id is None:
-        upkeep.mend_covers(person_ids=[person.pk])
-    return True
 
 
 def forget(*, photos: QuerySet[Photo], keys: Iterable[str]) -> int:

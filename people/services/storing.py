@@ -4,6 +4,7 @@ Rows are written in one transaction. The files are there before it, the index fo
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -14,9 +15,10 @@ from faceweb.recognition.pipeline import FoundFace
 from people import files
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, IndexRemoval, Photo
-from people.services import dates, deletion, history, leftovers, matching, regions
+from people.services import dates, deletion, history, leftovers, matching
 from people.services.changes import in_chunks
 from people.services.history import faces_in_words
+from people.services.naming import Given, give_imported_names
 from people.services.numbering import free_numbers
 from people.services.refinding import Plan, has_a_word
 
@@ -52,14 +54,14 @@ def store(
         new = {one.photo.pk: _add(one, now) for one in kept}
         embeddings += _embeddings([pair for pairs in new.values() for pair in pairs], spec)
         for one in kept:
-            again = one.photo.width is not None
             _note_what_the_file_says(one)
             lost = [face for face in one.gone if face.pk in gone]
-            _give_region_names(one, [face for face, _ in new[one.photo.pk]], now)
-            if again and (new[one.photo.pk] or lost):
+            if one.photo.width is not None and (new[one.photo.pk] or lost):
                 _record(one, new[one.photo.pk], lost)
+        came = {pk: [face for face, _ in pairs] for pk, pairs in new.items()}
+        _give_region_names(kept, came, now)
         _finish(kept, seconds)
-        _give_photo_names(kept, [*now.values(), *(f for pairs in new.values() for f, _ in pairs)])
+        _give_photo_names(kept, [*now.values(), *chain.from_iterable(came.values())])
     return embeddings
 
 
@@ -226,18 +228,25 @@ def _note_what_the_file_says(one: Plan) -> None:
         undated.update(taken_at=dates.aware(one.image.taken_at))
 
 
-def _give_region_names(one: Plan, new: Sequence[Face], now: dict[int, Face]) -> None:
-    """Give the names that the file has for places."""
-    known = [now.get(face.pk) for face, _ in [*one.renewed, *one.asked]]
-    rows: list[Face | None] = [*known, *new]
-    drawn = len(rows) - len(one.drawn)
-    named = one.settled.named + [
-        (name, drawn + place) for place, name in enumerate(one.settled.missing_names)
-    ]
-    for name, number in named:
-        face = rows[number]
-        if face is not None:
-            regions.give(face=face, name=name)
+def _give_region_names(
+    plans: Sequence[Plan], new: dict[int, list[Face]], now: dict[int, Face]
+) -> None:
+    """Give the names that files have for places to the faces there that are nobody's."""
+    given = []
+    for one in plans:
+        known = [now.get(face.pk) for face, _ in [*one.renewed, *one.asked]]
+        rows: list[Face | None] = [*known, *new[one.photo.pk]]
+        drawn = len(rows) - len(one.drawn)
+        named = one.settled.named + [
+            (name, drawn + place) for place, name in enumerate(one.settled.missing_names)
+        ]
+        given += [
+            Given(face, name, anchor=False)
+            for name, number in named
+            if (face := rows[number]) and face.state == Face.State.ACTIVE and not face.person_id
+        ]
+    if given:
+        give_imported_names(given=given, how=Face.AssignedBy.REGION)
 
 
 def _give_photo_names(plans: Sequence[Plan], faces: Iterable[Face]) -> None:

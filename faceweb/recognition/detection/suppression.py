@@ -1,5 +1,7 @@
 """Non-maximum suppression without a loop over boxes: of rivals the best one stays."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,23 +10,28 @@ from faceweb.recognition.detection import Float32
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+_PAIRS_AT_ONCE = 200_000
+
 
 def best(boxes: Float32, scores: Float32, owners: Indices, threshold: float) -> Indices:
     """Of boxes of one owner whose intersection over union is above the threshold, the best.
 
     `boxes` (n, 4), `scores` and `owners` (n,). Gives indices of those that stay, best first.
     """
-    one, other = _pairs(owners)
-    rivals = over_union(boxes, one, other) > threshold
-    return _in_order(scores, one[rivals], other[rivals])
+    return _in_order(
+        scores, *_rivals(owners, lambda one, other: over_union(boxes, one, other) > threshold)
+    )
 
 
 def best_contained(boxes: Float32, scores: Float32, owners: Indices, threshold: float) -> Indices:
     """The same by the share of the smaller box that both cover; edges are pixels of the box."""
-    one, other = _pairs(owners)
-    shared, areas = _areas(boxes, one, other, edge=1)
-    rivals = shared / np.minimum(*areas) > threshold
-    return _in_order(scores, one[rivals], other[rivals])
+
+    def are_rivals(one: Indices, other: Indices) -> Flags:
+        shared, areas = _areas(boxes, one, other, edge=1)
+        contained: Flags = shared / np.minimum(*areas) > threshold
+        return contained
+
+    return _in_order(scores, *_rivals(owners, are_rivals))
 
 
 def over_union(boxes: Float32, one: Indices, other: Indices) -> Float32:
@@ -60,15 +67,27 @@ def _in_order(scores: Float32, one: Indices, other: Indices) -> Indices:
     return kept[np.argsort(-scores[kept], kind="stable")]
 
 
-def _pairs(owners: Indices) -> tuple[Indices, Indices]:
-    """All pairs of boxes of one owner."""
+def _rivals(
+    owners: Indices, are_rivals: Callable[[Indices, Indices], Flags]
+) -> tuple[Indices, Indices]:
+    """The pairs of boxes of one owner that are rivals."""
     ones, others = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for one, other in _pairs(owners):
+        chosen = are_rivals(one, other)
+        ones.append(one[chosen])
+        others.append(other[chosen])
+    return np.concatenate(ones), np.concatenate(others)
+
+
+def _pairs(owners: Indices) -> Iterator[tuple[Indices, Indices]]:
+    """All pairs of boxes of one owner, some at a time: a crowd has millions of them."""
     for owner in np.unique(owners):
         mine = np.flatnonzero(owners == owner)
-        first, second = np.nonzero(np.arange(len(mine))[:, None] < np.arange(len(mine)))
-        ones.append(mine[first])
-        others.append(mine[second])
-    return np.concatenate(ones), np.concatenate(others)
+        numbers = np.arange(len(mine))
+        step = max(1, _PAIRS_AT_ONCE // len(mine))
+        for start in range(0, len(mine), step):
+            first, second = np.nonzero(numbers[start : start + step, None] < numbers)
+            yield mine[first + start], mine[second]
 
 
 def _areas(
