@@ -81,7 +81,7 @@ def _import(site: Running, folder: Path, names: str) -> dict[str, Any]:
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        outcome = site.answer("import_photos", str(folder), "--names", names)
+        outcome = site.answer("import_photos", str(folder), "--names", names, timeout=None)
     finally:
         done.set()
         thread.join()

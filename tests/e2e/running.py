@@ -74,14 +74,16 @@ class Running:
                     return child
         return None
 
-    def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, check: bool = True, timeout: float | None = 300
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "manage.py", *words], cwd=ROOT, env=self.environment,
-            capture_output=True, text=True, check=check, timeout=300,
+            capture_output=True, text=True, check=check, timeout=timeout,
         )  # fmt: skip
 
-    def answer(self, *words: str) -> Any:
-        return json.loads(self.command(*words, "--json").stdout)
+    def answer(self, *words: str, timeout: float | None = 300) -> Any:
+        return json.loads(self.command(*words, "--json", timeout=timeout).stdout)
 
     def health(self) -> dict[str, bool]:
         with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as response:
