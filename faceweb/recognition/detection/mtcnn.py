@@ -1,8 +1,9 @@
-"""MTCNN's cascade, built for speed: the same answers as facenet-pytorch's, sooner.
+"""MTCNN's cascade, built for speed: next to the same boxes and scores as facenet-pytorch's, sooner.
 
-What differs from that implementation is how the work is done, not what is computed. Levels of the
-pyramid and windows come from a summed-area table instead of from the full picture each, and many
-levels share a pass of the first network. No step loops over boxes.
+Levels of the pyramid and windows come from a summed-area table instead of from the full picture
+each, and many levels share a pass of the first network. No step loops over boxes. Three things are
+not computed alike: proposals do not suppress each other across levels, of nearly equal windows only
+the best goes on to the third network, and landmarks are found once more in the end.
 """
 
 import math
