@@ -329,6 +329,28 @@ def test_faces_that_somebody_named_meanwhile_keep_their_name(admin_client: Clien
     assert Face.objects.get().person == rui and Edit.objects.count() == 1
 
 
+def test_saying_that_names_are_wrong_never_does_nothing_in_silence(admin_client: Client) -> None:
+    nobody = make_face()
+    page = act(admin_client, FACES, "reject", [nobody])
+    assert "1 of them has no name and stays without one" in page.content.decode()
+    assert "Not done for these faces. It is like that already" in sure(admin_client, page)[1]
+    ana, rui, eva, there = people_with_faces(4)
+    gone = make_person("Gone")
+    face, taken = make_face(person=gone), ana.faces.get()
+    page = act(admin_client, FACES, "reject", Face.objects.all())
+    assert "Mark 6 faces as wrongly named?" in page.content.decode()
+    people_edits.merge(into=rui, others=[ana])
+    people_edits.delete_later(person=eva)
+    Face.objects.filter(pk=face.pk).update(person=None)
+    Person.objects.filter(pk=gone.pk).delete()
+    before = Edit.objects.count()
+    _, text = sure(admin_client, page)
+    assert "Done for 2 people" in text and Edit.objects.count() == before + 2
+    assert not there.faces.exists() and list(rui.faces.all()) == [taken]
+    refused = "Not done for Person 0, Person 2, somebody who is deleted. Someone changed this"
+    assert refused in text
+
+
 def test_the_page_of_a_face_keeps_the_reason(admin_client: Client) -> None:
     face, person = make_face(), make_person("Ana")
     url = reverse("admin:people_face_change", args=[face.pk])
