@@ -67,7 +67,7 @@ def _page(
 ) -> HttpResponseBase:
     # As they are now, also after a refusal.
     people = list(Person.objects.filter(pk__in=[person.pk for person in chosen]))
-    comparison = comparing.compare_all(people=people)
+    comparison = comparing.compare(people=people)
     most = max(comparison.sides, key=lambda side: side.face_count, default=None)
     into = next((one for one in people if str(one.pk) == form["into"].value()), None)
     question = Ask(f"Are these {len(people)} one person?", (), "Merge into one person")
