@@ -48,7 +48,7 @@ def _merge(
         edit = people_edits.merge(
             into=target,
             others=[person for person in chosen if person != target],
-            name=values["name"],
+            name=values["name"] or None,
             cover_id=values["cover"],
             keep_names=values["keep_names"],
             revisions=shown,

@@ -153,7 +153,7 @@ def test_merging_shows_everybody_and_keeps_what_was_chosen(admin_client: Client)
     cover = people[2].faces.first()
     page = act(admin_client, PEOPLE, "merge", people)
     text = page.content.decode()
-    assert "Are these 3 one person?" in text and text.count('name="cover"') == 6
+    assert "Are these 3 one person?" in text and text.count('name="cover"') == 6 + 1
     assert "2 of Person 0, 2 of Person 1, 2 of Person 2" in text
     answer, text = sure(
         admin_client, page, into=people[1].pk, name="Ana Silva", cover=cover.pk,
@@ -169,6 +169,24 @@ def test_merging_shows_everybody_and_keeps_what_was_chosen(admin_client: Client)
     assert edit.reason == "One woman" and reverse("edit", args=[edit.pk]) in text
     history.undo(edit=edit)
     assert Person.objects.count() == 3
+
+
+def test_whoever_stays_keeps_name_and_cover_unless_others_are_chosen(admin_client: Client) -> None:
+    ana, rui = people_with_faces(2, 2)
+    for person in (ana, rui):
+        Person.objects.filter(pk=person.pk).update(cover=person.faces.last())
+    cover = rui.faces.last()
+    page = act(admin_client, PEOPLE, "merge", [ana, rui])
+    # What a browser sends when nothing but who stays is chosen.
+    text = page.content.decode()
+    preset = re.findall(r'name="cover" value="(\d*)" checked', text)
+    written = re.findall(r'name="name"[^>]* value="([^"]*)"', text)
+    assert (preset, written) == ([""], [""])
+    chosen = {"into": rui.pk, "name": written[0], "cover": preset[0], "keep_names": "on"}
+    sure(admin_client, page, **chosen)
+    merged = Person.objects.get()
+    assert (merged.pk, merged.name, merged.cover) == (rui.pk, "Person 1", cover)
+    assert merged.aliases == "Person 0"
 
 
 def test_merging_warns_of_shared_photos_and_an_earlier_no(admin_client: Client) -> None:
