@@ -1,8 +1,13 @@
 """Signing in, with a limit on how often a password can be guessed.
 
 Ten attempts with one name from one address in each quarter of an hour; one that succeeds clears
-the count. Others who sign in with that name from elsewhere are not held up, so that nobody can lock
-an account by guessing. The count is kept in the cache, which all web processes share.
+the count. Others who sign in with that name from elsewhere are not held up, so that guessing does
+not lock an account for everybody. The count is kept in the cache, which all web processes share.
+
+That needs addresses which differ. Behind a proxy without FACEWEB_BEHIND_HTTPS, all browsers have
+the proxy's address: ten guesses at a name then keep everybody out of that name until the quarter of
+an hour is over. X-Forwarded-For is not believed there, since without a proxy a browser could write
+a new address into it for each guess.
 """
 
 import hashlib

@@ -235,10 +235,10 @@ class MergeForm(forms.Form):
 
 
 class MergeSeveralForm(forms.Form):
-    """How several people become one: who of them stays, with which name and cover."""
+    """How several people become one: who of them stays, with their own name and cover or others."""
 
     into = forms.IntegerField()
-    name = forms.CharField(max_length=200)
+    name = forms.CharField(max_length=200, required=False)
     cover = forms.IntegerField(required=False)
     keep_names = forms.BooleanField(required=False)
     reason = forms.CharField(required=False, max_length=400)

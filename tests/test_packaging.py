@@ -26,6 +26,15 @@ THIRD_PARTY = {
     "redis": set(),
     "qdrant": {"QDRANT__TELEMETRY_DISABLED"},
 }
+# What is not for docker-compose.yml to pass on, and why.
+NOT_PASSED_ON = {
+    "FACEWEB_SECRET_KEY": "comes as a secret, in a file",
+    "FACEWEB_ADMIN_PASSWORD": "only `manage.py start` makes the first account",
+    "FACEWEB_ADMIN_PASSWORD_FILE": "the same",
+    "FACEWEB_DEBUG": "shows what nobody outside may see",
+    "FACEWEB_DATA_DIR": "the image says where, and the volumes are mounted there",
+    "FACEWEB_WEIGHTS_DIR": "a volume is mounted where it is anyway",
+}
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -64,6 +73,21 @@ def test_the_compose_file_takes_only_variables_that_are_known(known):
     text = (ROOT / "docker-compose.yml").read_text()
     taken = set(re.findall(r"(?<!\$)\$\{([A-Z_0-9]+)", text))
     assert taken - known == {"PIP_EXTRA_INDEX_URL"}
+
+
+def test_every_variable_of_the_documentation_is_passed_on():
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    told = set(re.findall(r"^\| `(FACEWEB_[A-Z_]+)` ", text, flags=re.MULTILINE))
+    given = {name for own in OWN for name in SERVICES[own]["environment"]}
+    assert told - given == set(NOT_PASSED_ON)
+
+
+def test_what_both_sides_read_is_passed_on_to_both():
+    """What decides who is a match, and until when something is kept, must not differ."""
+    both = {"FACEWEB_EMBEDDER", "FACEWEB_MATCH_FMR", "FACEWEB_POSSIBLE_FMR",
+            "FACEWEB_SEARCH_RETENTION", "FACEWEB_PERSON_GRACE"}  # fmt: skip
+    for name in ("web", "worker"):
+        assert both <= set(SERVICES[name]["environment"])
 
 
 def test_each_part_of_faceweb_has_the_same_addresses_and_key():

@@ -208,6 +208,7 @@ def test_the_table_and_the_sidecar_are_downloads(signed_in: Client) -> None:
     sidecar = signed_in.get(reverse("photo-names", args=[photo.pk]))
     assert b"Ana Silva" in sidecar.content and b"Hidden" not in sidecar.content
     assert "Jo%C3%A3o.jpg.xmp" in sidecar["Content-Disposition"]
+    assert table["Cache-Control"] == sidecar["Cache-Control"] == "private, no-store"
 
 
 def test_a_sidecar_of_a_lost_file_says_so(signed_in: Client) -> None:

@@ -115,6 +115,20 @@ def test_the_address_is_the_one_that_cannot_be_invented(settings, behind, told, 
     assert signing_in.address_of(request) == address
 
 
+def test_behind_a_proxy_that_the_settings_know_guesses_hold_up_one_browser(
+    client, user, settings
+) -> None:
+    """And behind one that they do not know, everybody, as the documentation says."""
+    settings.BEHIND_PROXY = True
+    guessing, own = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "203.0.113.7"}
+    fail(client, MOST_ATTEMPTS, headers=guessing)
+    assert TOO_MANY in attempt(client, password=PASSWORD, headers=guessing)
+    assert attempt(Client(), password=PASSWORD, headers=own) == "in"
+    settings.BEHIND_PROXY = False
+    fail(client, MOST_ATTEMPTS, headers=guessing)
+    assert TOO_MANY in attempt(Client(), password=PASSWORD, headers=own)
+
+
 def test_without_the_broker_people_can_still_sign_in(client, user, settings, caplog) -> None:
     settings.CACHES = {
         "default": {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/broker.sock"}

@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 
 from people import tasks
 from people.admin import acts
-from people.admin.acts import Ask, Tile
+from people.admin.acts import Ask, Done, Tile
 from people.admin.common import LargeTableAdmin, pixels, thumbnail
 from people.models import Edit, Face, Person
+from people.problems import Refused
 from people.services import assigning
 
 
@@ -44,10 +45,10 @@ _ASKED: dict[str, tuple[str, str, str]] = {
         "Take the names away",
     ),
     "reject": (
-        "Is it wrong that {} have these names?",
+        "Mark {} as wrongly named?",
         "The names are taken away, and faceweb remembers for ever that these faces are not these "
         "people.",
-        "They are not these people",
+        "Wrongly named",
     ),
     "not_a_face": (
         "Mark {} as not a face?",
@@ -55,7 +56,7 @@ _ASKED: dict[str, tuple[str, str, str]] = {
         "Not a face",
     ),
     "restore": (
-        "Restore {} as faces?",
+        "Restore {}?",
         "What was marked as not a face is a face again, without a name.",
         "Restore",
     ),
@@ -161,18 +162,22 @@ class FaceAdmin(LargeTableAdmin):
         expected = acts.shown_in(request)
         said = {"user": request.user, "reason": request.POST.get("reason", "")}
         if action == "reject":
-            people = Person.objects.filter(pk__in=set(expected.values()) - {None})
-            done = acts.each(people, lambda person: _reject(person, expected, said))
+            done = _reject(expected, said)
         else:
             done = acts.each(["these faces"], lambda _: _edit(action, expected, said))
         acts.tell(self, request, done)
         return None
 
     def _ask(self, request: HttpRequest, faces: list[Face], action: str) -> HttpResponseBase:
-        title, happens, button = _ASKED[action]
+        title, text, button = _ASKED[action]
+        happens = [text]
         who = "1 face" if len(faces) == 1 else f"{len(faces):,} faces"
+        unnamed = sum(face.person_id is None for face in faces)
+        if action == "reject" and unnamed:
+            what = "has no name and stays" if unnamed == 1 else "have no name and stay"
+            happens.append(f"{unnamed:,} of them {what} without one.")
         return acts.ask(
-            self, request, action=action, question=Ask(title.format(who), [happens], button),
+            self, request, action=action, question=Ask(title.format(who), happens, button),
             tiles=[_tile(face) for face in faces],
             shown={face.pk: face.person_id for face in faces},
         )  # fmt: skip
@@ -188,9 +193,21 @@ def _edit(action: str, expected: dict[int, int | None], said: dict[str, Any]) ->
             return assigning.restore(face_ids=expected, **said)
 
 
-def _reject(person: Person, expected: dict[int, int | None], said: dict[str, Any]) -> Edit:
-    theirs = {face: owner for face, owner in expected.items() if owner == person.pk}
-    return assigning.reject(face_ids=theirs, person=person, expected=theirs, **said)
+def _reject(expected: dict[int, int | None], said: dict[str, Any]) -> Done:
+    """One edit for each of the people whom the page showed; who went since is refused by name."""
+    owners = sorted({owner for owner in expected.values() if owner is not None})
+    known = Person.everyone.in_bulk(owners)
+
+    def edit(row: Person | str) -> Edit:
+        if not owners:
+            raise Refused("nothing_to_do")
+        if isinstance(row, str) or row.deleted_at or row.merged_into_id:
+            raise Refused("changed_meanwhile")
+        theirs = {face: owner for face, owner in expected.items() if owner == row.pk}
+        return assigning.reject(face_ids=theirs, person=row, expected=theirs, **said)
+
+    rows = [known.get(owner, "somebody who is deleted") for owner in owners]
+    return acts.each(rows or ["these faces"], edit)
 
 
 def _tile(face: Face) -> Tile:

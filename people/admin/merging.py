@@ -48,7 +48,7 @@ def _merge(
         edit = people_edits.merge(
             into=target,
             others=[person for person in chosen if person != target],
-            name=values["name"],
+            name=values["name"] or None,
             cover_id=values["cover"],
             keep_names=values["keep_names"],
             revisions=shown,
@@ -67,7 +67,7 @@ def _page(
 ) -> HttpResponseBase:
     # As they are now, also after a refusal.
     people = list(Person.objects.filter(pk__in=[person.pk for person in chosen]))
-    comparison = comparing.compare_all(people=people)
+    comparison = comparing.compare(people=people)
     most = max(comparison.sides, key=lambda side: side.face_count, default=None)
     into = next((one for one in people if str(one.pk) == form["into"].value()), None)
     question = Ask(f"Are these {len(people)} one person?", (), "Merge into one person")

@@ -18,7 +18,7 @@ from people import tasks
 from people.admin import acts, merging
 from people.admin.acts import Ask, Tile
 from people.admin.common import FacesInline, LargeTableAdmin, thumbnail
-from people.admin.downloads import download
+from people.downloads import download
 from people.forms import PersonDetailsForm
 from people.models import Edit, Face, Person
 from people.models.person import PersonQuerySet

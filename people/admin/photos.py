@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from people import tasks
 from people.admin import acts
 from people.admin.common import FacesInline, LargeTableAdmin, state_in_words, thumbnail
-from people.admin.downloads import download
+from people.downloads import download
 from people.jobs import Status
 from people.models import Import, Photo
 from people.problems import sentence

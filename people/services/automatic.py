@@ -127,7 +127,8 @@ def take_all_back(*, user: Any, reason: str = "") -> Edit:
     """
     with transaction.atomic():
         # Locked, so that none is taken from whom somebody confirms at this moment.
-        rows = faces().select_for_update(of=("self",))
+        # In the order in which every edit locks them, so that no two wait for each other.
+        rows = faces().select_for_update(of=("self",)).order_by("pk")
         expected = dict(rows.values_list("pk", "person_id"))
         if not expected:
             raise Refused("nothing_to_do")

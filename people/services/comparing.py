@@ -1,13 +1,13 @@
-"""What speaks for and against two people being one, before they are merged."""
+"""What speaks for and against people being one, before they are merged."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, Exists, F, OuterRef, When, Window
+from django.db.models import Case, Count, F, When, Window
 from django.db.models.functions import RowNumber
 
-from people.models import Face, Person, Photo, Rejection
+from people.models import Face, Person, Rejection
 
 _SAMPLES = 12
 _OLDEST = 120
@@ -15,7 +15,7 @@ _OLDEST = 120
 
 @dataclass(frozen=True)
 class Side:
-    """One of two people, with some of their faces."""
+    """One of the people, with some of their faces."""
 
     person: Person
     face_count: int
@@ -33,23 +33,7 @@ class Comparison:
     contradictions: int
 
 
-def compare(*, person: Person, other: Person) -> Comparison:
-    """Both people with their best faces, and what speaks against their being one."""
-    theirs = Face.objects.active().filter(photo=OuterRef("pk"))
-    shared = Photo.objects.filter(
-        Exists(theirs.filter(person=person)), Exists(theirs.filter(person=other))
-    )
-    said = Rejection.objects.filter(person=person, face__person=other) | Rejection.objects.filter(
-        person=other, face__person=person
-    )
-    return Comparison(
-        sides=(_side(person), _side(other)),
-        shared_photos=shared.count(),
-        contradictions=said.count(),
-    )
-
-
-def compare_all(*, people: Sequence[Person]) -> Comparison:
+def compare(*, people: Sequence[Person]) -> Comparison:
     """Several people with their best faces, and what speaks against their being one.
 
     The number of queries does not grow with them.
@@ -88,10 +72,3 @@ def oddity(*, face: Face, person: Person) -> str:
     if taken.year > person.birth_year + _OLDEST:
         return f"Photo of {taken.year}, {taken.year - person.birth_year} years after the birth"
     return ""
-
-
-def _side(person: Person) -> Side:
-    faces = person.faces.active()
-    cover_first = Case(When(pk=person.cover_id, then=0), default=1)
-    best = faces.select_related("photo").order_by(cover_first, "-detection_score", "pk")
-    return Side(person, faces.count(), list(best[:_SAMPLES]))

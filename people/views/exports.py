@@ -3,9 +3,9 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
+from people.downloads import download
 from people.models import Photo
 from people.problems import Refused
 from people.services import export
@@ -15,7 +15,7 @@ from people.services import export
 def table(request: HttpRequest) -> HttpResponseBase:
     """All named faces as a table, sent line by line."""
     response = StreamingHttpResponse(export.csv_lines(), content_type="text/csv; charset=utf-8")
-    return _download(response, "names.csv")
+    return download(response, "names.csv")
 
 
 @require_safe
@@ -29,12 +29,4 @@ def sidecar(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, refusal.sentence)
         return redirect("photo", pk=pk)
     response = HttpResponse(text, content_type="application/rdf+xml; charset=utf-8")
-    return _download(response, f"{photo.original_name}.xmp")
-
-
-def _download(response: HttpResponseBase, name: str) -> HttpResponseBase:
-    header = content_disposition_header(as_attachment=True, filename=name)
-    response["Content-Disposition"] = header or "attachment"
-    response["Cache-Control"] = "private, no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return download(response, f"{photo.original_name}.xmp")

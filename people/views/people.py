@@ -178,7 +178,7 @@ def merge(request: HttpRequest, pk: int) -> HttpResponse:
         if edit:
             return redirect("person", pk=pk)
         return redirect(f"{reverse('person-merge', args=[pk])}?with={other.pk}")
-    comparison = comparing.compare(person=person, other=other)
+    comparison = comparing.compare(people=[person, other])
     context = {"person": person, "other": other, "form": form, "comparison": comparison}
     return render(request, "people/person_merge.html", context)
 

@@ -153,7 +153,7 @@ def test_merging_shows_everybody_and_keeps_what_was_chosen(admin_client: Client)
     cover = people[2].faces.first()
     page = act(admin_client, PEOPLE, "merge", people)
     text = page.content.decode()
-    assert "Are these 3 one person?" in text and text.count('name="cover"') == 6
+    assert "Are these 3 one person?" in text and text.count('name="cover"') == 6 + 1
     assert "2 of Person 0, 2 of Person 1, 2 of Person 2" in text
     answer, text = sure(
         admin_client, page, into=people[1].pk, name="Ana Silva", cover=cover.pk,
@@ -169,6 +169,24 @@ def test_merging_shows_everybody_and_keeps_what_was_chosen(admin_client: Client)
     assert edit.reason == "One woman" and reverse("edit", args=[edit.pk]) in text
     history.undo(edit=edit)
     assert Person.objects.count() == 3
+
+
+def test_whoever_stays_keeps_name_and_cover_unless_others_are_chosen(admin_client: Client) -> None:
+    ana, rui = people_with_faces(2, 2)
+    for person in (ana, rui):
+        Person.objects.filter(pk=person.pk).update(cover=person.faces.last())
+    cover = rui.faces.last()
+    page = act(admin_client, PEOPLE, "merge", [ana, rui])
+    # What a browser sends when nothing but who stays is chosen.
+    text = page.content.decode()
+    preset = re.findall(r'name="cover" value="(\d*)" checked', text)
+    written = re.findall(r'name="name"[^>]* value="([^"]*)"', text)
+    assert (preset, written) == ([""], [""])
+    chosen = {"into": rui.pk, "name": written[0], "cover": preset[0], "keep_names": "on"}
+    sure(admin_client, page, **chosen)
+    merged = Person.objects.get()
+    assert (merged.pk, merged.name, merged.cover) == (rui.pk, "Person 1", cover)
+    assert merged.aliases == "Person 0"
 
 
 def test_merging_warns_of_shared_photos_and_an_earlier_no(admin_client: Client) -> None:
@@ -327,6 +345,28 @@ def test_faces_that_somebody_named_meanwhile_keep_their_name(admin_client: Clien
     text = admin_client.post(form, data, follow=True).content.decode()
     assert "Someone changed this in the meantime" in text and "successfully" not in text
     assert Face.objects.get().person == rui and Edit.objects.count() == 1
+
+
+def test_saying_that_names_are_wrong_never_does_nothing_in_silence(admin_client: Client) -> None:
+    nobody = make_face()
+    page = act(admin_client, FACES, "reject", [nobody])
+    assert "1 of them has no name and stays without one" in page.content.decode()
+    assert "Not done for these faces. It is like that already" in sure(admin_client, page)[1]
+    ana, rui, eva, there = people_with_faces(4)
+    gone = make_person("Gone")
+    face, taken = make_face(person=gone), ana.faces.get()
+    page = act(admin_client, FACES, "reject", Face.objects.all())
+    assert "Mark 6 faces as wrongly named?" in page.content.decode()
+    people_edits.merge(into=rui, others=[ana])
+    people_edits.delete_later(person=eva)
+    Face.objects.filter(pk=face.pk).update(person=None)
+    Person.objects.filter(pk=gone.pk).delete()
+    before = Edit.objects.count()
+    _, text = sure(admin_client, page)
+    assert "Done for 2 people" in text and Edit.objects.count() == before + 2
+    assert not there.faces.exists() and list(rui.faces.all()) == [taken]
+    refused = "Not done for Person 0, Person 2, somebody who is deleted. Someone changed this"
+    assert refused in text
 
 
 def test_the_page_of_a_face_keeps_the_reason(admin_client: Client) -> None:

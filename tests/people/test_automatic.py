@@ -2,7 +2,9 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from people.models import Edit, Face, Person, Rates, Rejection, Suggestion
@@ -179,6 +181,17 @@ def test_turning_it_on_and_off_leaves_the_other_rates(user, settings) -> None:
     assert rates.chosen() is None
     rates.choose_automatic(rate=None, user=user)
     assert not Rates.objects.exists()
+
+
+def test_taking_all_back_locks_faces_in_the_order_of_every_edit(ana, user) -> None:
+    turn_on()
+    for n in (20, 21):
+        make_face(vector=near(ANA, 0.8, n))
+    guesses.refresh_all()
+    with CaptureQueriesContext(connection) as queries:
+        automatic.take_all_back(user=user)
+    first = next(sql for q in queries if (sql := q["sql"]).startswith("SELECT"))
+    assert first.startswith('SELECT "people_face"."id"') and first.endswith("ORDER BY 1 ASC")
 
 
 def test_only_automatic_names_are_taken_back(ana, user) -> None:

@@ -1,4 +1,4 @@
-"""Files that the admin panel hands out."""
+"""Files that pages hand out."""
 
 from django.http import HttpResponseBase
 from django.utils.http import content_disposition_header
