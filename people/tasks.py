@@ -27,6 +27,8 @@ _BUSY: dict[str, Any] = {"countdown": 2, "max_retries": 1000}
 _WITH_A_LOOK = ("box_add", "box_move", "rotate", "undo", "redo")
 
 _RETRY = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": 5}
+# For tasks that leave what the storage could not give them just now to the next try.
+_RETRY_STORAGE = {**_RETRY, "autoretry_for": (OperationalError, OSError)}
 
 
 @shared_task(bind=True, name="people.process_photos", queue="ingest", **_RETRY)
@@ -74,7 +76,7 @@ def evaluate_gallery(self: Task, evaluation_id: int) -> None:
     evaluating.run_evaluation(evaluation_id=evaluation_id, worker=self.request.hostname or "")
 
 
-@shared_task(bind=True, name="people.embed_photos", queue="maintenance", **_RETRY)
+@shared_task(bind=True, name="people.embed_photos", queue="maintenance", **_RETRY_STORAGE)
 def embed_photos(self: Task, photo_ids: list[int], last: int) -> None:
     """`last` is the last photo that was queued together with these."""
     from people.services import embedding

@@ -114,3 +114,8 @@ def quarter_turns(landmarks: Float32) -> int:
     """By how many quarter turns to the right a face (5, 2) leans, -2 to 2."""
     down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)  # from the eyes to the mouth
     return -round(float(np.degrees(np.arctan2(down[0], down[1]))) / 90)
+
+
+def in_hundredths(points: Float32) -> list[list[float]]:
+    """Points (n, 2) as plain numbers, to a hundredth of a pixel: so they are stored."""
+    return [[round(x, 2), round(y, 2)] for x, y in points.tolist()]

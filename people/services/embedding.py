@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -21,10 +23,12 @@ from faceweb import runtime
 from faceweb.recognition.detection import Detections
 from faceweb.recognition.embedders import EmbedderSpec
 from faceweb.recognition.errors import ImageError
+from faceweb.recognition.geometry import in_hundredths
+from faceweb.recognition.images import DecodedImage, decode
 from faceweb.recognition.pipeline import FoundFace, Pipeline
 from people.jobs import LEASE, MAX_CRASHES, Status
-from people.models import Face, FaceEmbedding, Photo
-from people.services import indexing, ingest, leftovers
+from people.models import Face, FaceEmbedding, Photo, Suggestion
+from people.services import indexing, leftovers
 
 log = logging.getLogger("faceweb.photos")
 
@@ -46,16 +50,19 @@ def embed_photos(*, photo_ids: Sequence[int], worker: str) -> int:
     """Show the active embedder those faces of these photos that it has not seen.
 
     Photos that another worker has are passed over. Returns for how many photos something
-    changed: faces were embedded, or it was noted why they cannot be.
+    changed: faces were embedded, or it was noted why they cannot be. Raises OSError, when the
+    others are done, if the storage failed for one: that passes, so the photo is not set aside.
     """
     claimed = list(_claim(photo_ids, worker=worker))
     try:
-        outcomes = [_embed(photo) for photo in claimed]
+        outcomes, faults = _embed_each(claimed)
     finally:
         claims = {photo.claim for photo in claimed}
         _held().filter(claim__in=claims).update(**_FREE)
     if rows := [row for rows in outcomes for row in rows or ()]:
         indexing.add_embeddings(rows=rows)
+    if faults:
+        raise faults[0]
     return sum(rows is not None for rows in outcomes)
 
 
@@ -95,6 +102,21 @@ def _claim(photo_ids: Sequence[int], *, worker: str) -> QuerySet[Photo]:
     return Photo.objects.filter(claim=token, status=Status.DONE).order_by("pk")
 
 
+def _embed_each(
+    claimed: Iterable[Photo],
+) -> tuple[list[list[FaceEmbedding] | None], list[OSError]]:
+    """What became of each photo, and the faults of the storage."""
+    outcomes: list[list[FaceEmbedding] | None] = []
+    faults: list[OSError] = []
+    for photo in claimed:
+        try:
+            outcomes.append(_embed(photo))
+        except OSError as error:
+            log.warning("photo %d cannot be read just now: %s", photo.pk, error)
+            faults.append(error)
+    return outcomes, faults
+
+
 def _embed(photo: Photo) -> list[FaceEmbedding] | None:
     """Rows for the index, none if the photo was set aside; None if there was nothing to do."""
     pipeline = runtime.pipeline()
@@ -104,20 +126,29 @@ def _embed(photo: Photo) -> list[FaceEmbedding] | None:
     if not faces:
         return None
     try:
-        seen = _see(pipeline, photo, faces)
+        image = _image(photo)
     except ImageError as error:
         return _set_aside(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:
         return _set_aside(photo, "file_missing", str(error))
+    try:
+        seen = _see(pipeline, image, faces)
     except Exception as error:
         log.exception("the faces of photo %d cannot be embedded", photo.pk)
         return _set_aside(photo, "unexpected", f"{type(error).__name__}: {error}")
     return _store(photo, seen, spec)
 
 
-def _see(pipeline: Pipeline, photo: Photo, faces: list[Face]) -> list[_Seen]:
+def _image(photo: Photo) -> DecodedImage:
+    """The picture. Raises ImageError, FileNotFoundError, and OSError if the storage fails."""
+    # Read whole before it is decoded: to a decoder a fault of the storage is a damaged picture.
+    with default_storage.open(photo.file.name or "") as file:
+        content = file.read()
+    return decode(content, max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns)
+
+
+def _see(pipeline: Pipeline, image: DecodedImage, faces: list[Face]) -> list[_Seen]:
     """Embed faces from where they are in the photo."""
-    image = ingest.decoded(photo)
     placed = [face for face in faces if _has_landmarks(face)]
     known = Detections(
         boxes=_boxes(placed) / np.float32(image.scale),
@@ -164,9 +195,7 @@ def _store(photo: Photo, seen: list[_Seen], spec: EmbedderSpec) -> list[FaceEmbe
         for pk in still:
             if (found := faces[pk].found) is not None:
                 Face.objects.filter(pk=pk).update(
-                    landmarks=[
-                        [round(float(x), 2), round(float(y), 2)] for x, y in found.landmarks
-                    ],
+                    landmarks=in_hundredths(found.landmarks),
                     quality=found.quality,
                     quality_reasons=list(found.quality_reasons),
                 )
@@ -182,6 +211,9 @@ def _store(photo: Photo, seen: list[_Seen], spec: EmbedderSpec) -> list[FaceEmbe
             ],
             ignore_conflicts=True,
         )
+        # Made with the other embedder; by this one's similarities they say something else.
+        Suggestion.objects.filter(face__in=still).delete()
+        Face.objects.filter(pk__in=still).exclude(fit=None).update(fit=None)
         ours.update(crashes=0)
         rows = FaceEmbedding.objects.filter(
             face__in=still, embedder=spec.slug, version=spec.version, indexed_at=None

@@ -64,8 +64,8 @@ def _refresh(face_ids: set[int] | None, person_ids: set[int] | None) -> bool:
         if not mine:
             return False
         scale = scoring.scale()
-        if face_ids is None:
-            _forget_other_embedders(scale)
+        # Always, and first: what another embedder guessed must never be judged by this one's rates.
+        _forget_other_embedders(scale)
         if scale.calibration is None:
             return True  # similarities of such an embedder say nothing about identity
         start = time.perf_counter()

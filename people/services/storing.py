@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from faceweb.recognition.embedders import EmbedderSpec, collection_name
+from faceweb.recognition.geometry import in_hundredths
 from faceweb.recognition.pipeline import FoundFace
 from people import files
 from people.jobs import Status
@@ -109,7 +110,7 @@ def _place(face: Face, found: FoundFace) -> None:
 
 def _fill(face: Face, found: FoundFace) -> None:
     """What was seen in the box of a face."""
-    face.landmarks = [[round(float(x), 2), round(float(y), 2)] for x, y in found.landmarks]
+    face.landmarks = in_hundredths(found.landmarks)
     face.quality, face.quality_reasons = found.quality, list(found.quality_reasons)
     face.crop = files.crop_of_box(face.photo.key, face.box, turns=face.photo.turns)
 

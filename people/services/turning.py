@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
-from faceweb.recognition.geometry import turned, turned_boxes
+from faceweb.recognition.geometry import in_hundredths, turned, turned_boxes
 from people.jobs import Status
 from people.models import Edit, Face, Photo
 from people.problems import Refused
@@ -56,7 +56,7 @@ def follow(*, photo_id: int, by: int) -> None:
         face.x1, face.y1, face.x2, face.y2 = box
         points = np.array(face.landmarks, np.float32).reshape(-1, 2)
         points = turned(points, by, width=width, height=height)
-        face.landmarks = [[round(x, 2), round(y, 2)] for x, y in points.tolist()]
+        face.landmarks = in_hundredths(points)
     Face.objects.bulk_update(faces, ["x1", "y1", "x2", "y2", "landmarks"], batch_size=200)
     if by % 2 and photo.width is not None:
         photo.width, photo.height = photo.height, photo.width

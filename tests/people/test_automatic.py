@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from people.models import Edit, Face, Person, Rates, Rejection, Suggestion
 from people.problems import Refused
-from people.services import assigning, automatic, guesses, history, rates, scoring
+from people.services import assigning, automatic, guesses, history, people_edits, rates, scoring
 from tests.factories import direction, make_face, make_person, make_photo, near
 
 pytestmark = pytest.mark.django_db
@@ -199,6 +199,17 @@ def test_only_automatic_names_are_taken_back(ana, user) -> None:
     assert automatic.take_back(face_ids=[by_hand.pk], user=user) == []
     assert automatic.confirm(face_ids=[by_hand.pk], user=user) == []
     assert Face.objects.get(pk=by_hand.pk).person == ana
+
+
+def test_what_another_embedder_found_certain_names_nobody(ana, settings) -> None:
+    sure = make_face(vector=near(ANA, 0.95, 20))
+    guesses.refresh_all()
+    assert Suggestion.objects.get().face == sure
+    turn_on(1e-2)
+    settings.FACEWEB_EMBEDDER = "dlib-resnet"
+    renamed = people_edits.rename(person=ana, name="Ana")
+    guesses.refresh_after_edit(edit_id=renamed.pk)
+    assert named() == {} and not Suggestion.objects.exists()
 
 
 def test_a_quicker_person_wins(ana, monkeypatch) -> None:

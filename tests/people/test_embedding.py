@@ -1,5 +1,6 @@
 """After a change of the embedder: every face is embedded anew, and nothing else changes."""
 
+import errno
 import functools
 import io
 from datetime import timedelta
@@ -14,7 +15,7 @@ from faceweb import queues, runtime, sweeping
 from faceweb.recognition import embedders, pipeline, weights
 from faceweb.recognition.embedders import SFACE
 from people import tasks
-from people.models import Face, FaceEmbedding, Photo
+from people.models import Face, FaceEmbedding, Photo, Suggestion
 from people.names import name_key
 from people.services import coverage, deletion, embedding, indexing, ingest, matching, stats
 from tests.faces import photo as face_photo
@@ -120,6 +121,19 @@ def test_other_weights_of_the_same_embedder_replace_the_old(
     assert index.count(again.spec.collection) == 6
     assert FaceEmbedding.objects.filter(embedder=SLUG).count() == 6
     assert index.count(SFACE.collection) == 6
+
+
+def test_what_the_other_embedder_guessed_goes_with_the_embedding(looked_at, changed):
+    ana = Face.objects.get(number=1)
+    Face.objects.filter(pk=ana.pk).update(fit=0.9)
+    other = make_face()
+    for face in (Face.objects.get(number=2, photo=looked_at), other):
+        Suggestion.objects.create(
+            face=face, person=ana.person, example=ana, similarity=0.99, score=0.99
+        )
+    embed(looked_at)
+    assert Suggestion.objects.get().face == other
+    assert Face.objects.get(pk=ana.pk).fit is None
 
 
 def test_only_the_faces_that_lack_it_are_embedded(looked_at, changed):
@@ -231,15 +245,50 @@ def test_one_photo_that_fails_stops_no_other(looked_at, changed, monkeypatch):
     Photo.objects.update(status="done")
     see = embedding._see
 
-    def sometimes(pipeline, photo, faces):
-        if photo.pk == looked_at.pk:
+    def sometimes(pipeline, image, faces):
+        if faces[0].photo_id == looked_at.pk:
             raise RuntimeError("no memory")
-        return see(pipeline, photo, faces)
+        return see(pipeline, image, faces)
 
     monkeypatch.setattr(embedding, "_see", sometimes)
     assert embed(looked_at, other) == 2
     assert Photo.objects.get(error_code="unexpected") == looked_at
     assert other.faces.get().embeddings.filter(embedder=SLUG).exists()
+
+
+def test_when_the_storage_fails_for_a_moment_nothing_is_set_aside(looked_at, changed, monkeypatch):
+    other = stored("obama.jpg")
+    make_face(other)
+    Photo.objects.update(status="done")
+    opened = default_storage.open
+
+    class Failing(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise OSError(errno.EIO, "the disk does not answer")
+
+    monkeypatch.setattr(
+        default_storage,
+        "open",
+        lambda name: Failing() if name == looked_at.file.name else opened(name),
+    )
+    with pytest.raises(OSError, match="does not answer"):
+        embed(looked_at, other)
+    looked_at.refresh_from_db()
+    assert (looked_at.claim, looked_at.error_code, looked_at.crashes) == (None, "", 0)
+    assert other.faces.get().embeddings.filter(embedder=SLUG).exists()
+    assert not FaceEmbedding.objects.unindexed().exists()
+
+
+def test_the_task_is_tried_again_when_the_storage_failed(monkeypatch):
+    tried: list[int] = []
+
+    def fails(**_: object) -> int:
+        tried.append(1)
+        raise OSError(errno.EIO, "the disk does not answer")
+
+    monkeypatch.setattr(embedding, "embed_photos", fails)
+    tasks.embed_photos.apply(args=([1], 1))
+    assert len(tried) > 1
 
 
 # --- claims -------------------------------------------------------------------------------------
