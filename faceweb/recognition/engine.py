@@ -3,7 +3,7 @@
 A network is a PyTorch module from pixels (n, height, width, 3), 0..255, uint8 or float32, to one
 or more float32 outputs. It is defined once; what runs it is decided here. On processors OpenVINO's
 compiled form of the same module is 1.3 to 2 times as fast as PyTorch (docs/adr/0006), with the same
-answers.
+answers. Networks that allow it compute in 16 bits where that is faster still.
 """
 
 import os
@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Float32 = NDArray[np.float32]
-Pixels = NDArray[np.uint8] | NDArray[np.float32]
+Pixels = NDArray[np.uint8] | NDArray[np.float32] | Tensor
 Device = Literal["cpu", "cuda"]
+
+# A GPU wants more at once than a processor, whose caches hold little.
+_MORE_ON_GPU = 16
 
 
 class DeviceUnavailable(Exception):
@@ -29,7 +32,10 @@ class Network(Protocol):
     """A network that is ready to run. Safe to call from several threads."""
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
-        """Pixels (n, height, width, 3), n at least 1, to the network's outputs."""
+        """Pixels (n, height, width, 3), n at least 1, to the network's outputs.
+
+        Only a network on a GPU takes tensors, which lie there already.
+        """
         ...
 
 
@@ -47,6 +53,11 @@ def choose_device(wanted: str) -> Device:
     return "cpu"
 
 
+def at_once(number: int, device: Device) -> int:
+    """How many to give a device together where a processor's core is best given `number`."""
+    return number if device == "cpu" else number * _MORE_ON_GPU
+
+
 def compiled(
     module: nn.Module,
     *,
@@ -62,22 +73,33 @@ def compiled(
     `example` is the shape of a typical input, `dtype` its pixels' type. The number of pictures may
     differ from call to call; their height and width only without `fixed_size`. With `copies`, calls
     that overlap on a processor have a copy of the network each: right for small networks that are
-    called often. With `half` a GPU computes in 16 bits; processors always compute in 32.
+    called often. With `half` a GPU computes in float16, and a processor in bfloat16 if it has
+    instructions for it; else both compute in float32.
     """
     module = module.eval().requires_grad_(False)
     if device == "cuda":
         return _OnGpu(module, half=half)
     model = _converted(module, torch.zeros(example, dtype=dtype), fixed_size)
-    return _InCallers(model) if copies else _InStreams(model)
+    precision = "bf16" if half and has_bfloat16() else "f32"
+    return _InCallers(model, precision) if copies else _InStreams(model, precision)
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 faster than in float32.
+
+    OpenVINO says yes on every processor: where there are no instructions for it, it converts.
+    """
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 class _InStreams:
     """OpenVINO with one copy of the network, which works on one core for each thread that calls."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, precision: str) -> None:
         # Requests are tied to streams as they come, so there are more streams than cores: with just
         # as many, two threads may share one while another idles.
-        self._model = _on_processor(model, streams=2 * (os.cpu_count() or 1))
+        self._model = _on_processor(model, precision, streams=2 * (os.cpu_count() or 1))
         self._local = threading.local()
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
@@ -94,8 +116,8 @@ class _InCallers:
     eighth of the time of a small network, more where cores are busy.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, precision: str) -> None:
+        self._model, self._precision = model, precision
         self._idle = [self._another()]
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
@@ -109,7 +131,7 @@ class _InCallers:
             self._idle.append(request)
 
     def _another(self) -> Any:
-        return _on_processor(self._model, streams=1).create_infer_request()
+        return _on_processor(self._model, self._precision, streams=1).create_infer_request()
 
 
 def _converted(module: nn.Module, example: Tensor, fixed_size: bool) -> Any:
@@ -150,11 +172,11 @@ def _pool_without_indices(model: Any) -> None:
     model.validate_nodes_and_infer_types()
 
 
-def _on_processor(model: Any, *, streams: int) -> Any:
+def _on_processor(model: Any, precision: str, *, streams: int) -> Any:
     import openvino
 
     options = {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": streams,
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": False,
@@ -182,6 +204,6 @@ class _OnGpu:
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
         with torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=self._half):
-            outputs = self._module(torch.from_numpy(np.ascontiguousarray(pixels)).to("cuda"))
+            outputs = self._module(torch.as_tensor(pixels).to("cuda"))
             outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
             return [output.float().cpu().numpy() for output in outputs]

@@ -1,10 +1,11 @@
 """The three networks of MTCNN, with the pretrained weights that facenet-pytorch carries.
 
 Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks", 2016. Inputs are RGB pixels, float32 (n, height, width, 3), 0..255; the scaling to
-(x - 127.5) / 128 that the networks were trained with is part of their first layer. They were
-trained on transposed pictures, which shows only in the order in which the dense layers read their
-input. Each ends in one layer that gives everything; a face's score is given as its log-odds.
+Networks", 2016. Inputs are RGB pixels less mid-gray, float32 (n, height, width, 3), -127.5..127.5:
+16 bits hold these more precisely than 0..255. The division by 128 that the networks were trained
+with is part of their first layer. They were trained on transposed pictures, which shows only in
+the order in which the dense layers read their input. Each ends in one layer that gives everything;
+a face's score is given as its log-odds.
 """
 
 from typing import TypeVar
@@ -22,7 +23,7 @@ RNET = WeightsFile(_PACKAGE, "data/rnet.pt",
 ONET = WeightsFile(_PACKAGE, "data/onet.pt",
                    "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d")  # fmt: skip
 
-_MEAN, _SPREAD = 127.5, 128.0
+_SPREAD = 128.0
 
 Network = TypeVar("Network", "PNet", "RNet", "ONet")
 
@@ -118,9 +119,7 @@ def load(network: Network, weights: WeightsFile) -> Network:
         # The first head gives "no face" and "face"; their difference is the log-odds.
         scores, *others = (state.pop(f"{head}.{part}") for head in network.heads)
         state[f"head.{part}"] = torch.cat([scores[1:] - scores[:1], *others])
-    kernel = state["conv1.weight"]
-    state["conv1.bias"] = state["conv1.bias"] - kernel.sum((1, 2, 3)) * (_MEAN / _SPREAD)
-    state["conv1.weight"] = kernel / _SPREAD
+    state["conv1.weight"] = state["conv1.weight"] / _SPREAD
     wanted = network.state_dict()
     trunk = set(network.trunk.state_dict())
     renamed = {f"trunk.{n}" if n in trunk else n: value for n, value in state.items()}

@@ -92,7 +92,7 @@ def by_canvas(levels: Sequence[Level]) -> list[list[Level]]:
 def drawn(levels: Sequence[Level], tables: Tables) -> tuple[Float32, Layout]:
     """A canvas (1, height, width, 3) with every level, and where on it each lies."""
     layout = laid_out(tuple((level.height, level.width) for level in levels))
-    canvas = np.zeros((1, layout.height, layout.width, 3), np.float32)
+    canvas = tables.blank(layout.height, layout.width)
     flat = canvas.reshape(layout.height, -1)
     for level, (top, left) in zip(levels, layout.origins, strict=True):
         bottom, right = top + level.height, left + level.width

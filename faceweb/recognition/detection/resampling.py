@@ -4,6 +4,7 @@ MTCNN's usual implementation takes the plain mean of the pixels that a smaller p
 touches (PyTorch's "area" mode), from the full picture, for every level of the pyramid and every
 window. A summed-area table gives every such mean from four of its numbers, however many pixels it
 is of. Viola and Jones, "Rapid object detection using a boosted cascade of simple features", 2001.
+Means are given less mid-gray, -127.5..127.5, as the networks take them.
 """
 
 import functools
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceweb.recognition.detection import Float32
+from faceweb.recognition.engine import Device
 
 Pixels = NDArray[np.uint8]
 Sums = NDArray[np.int32]
@@ -23,7 +25,7 @@ Indices = NDArray[np.int64]
 MOST_ROWS = 32_000
 
 _CACHED = 1_000_000  # bytes
-_GRAY = 127.5
+GRAY = 127.5
 
 _NO_MAP = np.zeros(0, np.int16)  # remap's second map, which whole coordinates have no use for
 
@@ -44,24 +46,26 @@ class Tables:
     `sizes` (n, 2) are the pictures' widths and heights.
     """
 
+    device: Device = "cpu"
+
     def __init__(self, pictures: Sequence[Pixels]) -> None:
         self.sizes = np.array([picture.shape[1::-1] for picture in pictures], np.int64)
         rows = self.sizes[:, 1] + 1
         self._tops = np.cumsum(rows) - rows
-        self._sums = np.empty((rows.sum(), self.sizes[:, 0].max() + 1, 3), np.int32)
-        for picture, top in zip(pictures, self._tops, strict=True):
-            height, width = picture.shape[:2]
-            # Given a place of the right size, OpenCV writes there.
-            cv2.integral(picture, self._sums[top : top + height + 1, : width + 1])
+        self._fill(pictures, (int(rows.sum()), int(self.sizes[:, 0].max()) + 1, 3))
+
+    def blank(self, height: int, width: int) -> Float32:
+        """A gray picture (1, height, width, 3) to write to."""
+        return np.zeros((1, height, width, 3), np.float32)
 
     def reduce(self, owner: int, to: Float32) -> None:
-        """Bring a whole picture to another size, 0..255.
+        """Bring a whole picture to another size.
 
         `to` (height, 3 * width) is where it is written, with a pixel's three numbers in a row.
         """
         width, height = (int(side) for side in self.sizes[owner])
-        left, right, across = _whole(width, to.shape[1] // 3)
-        top, bottom, down = _whole(height, len(to))
+        left, right, across = whole(width, to.shape[1] // 3)
+        top, bottom, down = whole(height, len(to))
         first = self._tops[owner]
         sums = self._sums[first : first + height + 1, : width + 1]
         across = across.repeat(3)
@@ -74,10 +78,11 @@ class Tables:
             totals -= rows.take(left, 1)
             means = totals.reshape(len(totals), -1).astype(np.float32)
             means *= across
-            np.multiply(means, down[part, None], out=to[part])
+            means *= down[part, None]
+            np.subtract(means, GRAY, out=to[part])
 
     def windows(self, boxes: Indices, owners: Indices, size: int) -> Float32:
-        """Parts of pictures, each brought to `size` pixels square: (n, size, size, 3), 0..255.
+        """Parts of pictures, each brought to `size` pixels square: (n, size, size, 3).
 
         `boxes` (n, 4) are x1, y1, x2, y2 within the picture of the owner (n,), x2 and y2 not
         included; none is empty.
@@ -91,14 +96,22 @@ class Tables:
         width, height = self.sizes[owners].T[:, :, None]
         left, right = (x.clip(0, width) for x in _spans(boxes[:, 0], boxes[:, 2], size))
         top, bottom = (y.clip(0, height) for y in _spans(boxes[:, 1], boxes[:, 3], size))
-        means = self._means(owners, left, right, top, bottom)
-        means[(bottom <= top)[:, :, None] | (right <= left)[:, None]] = _GRAY
-        return means
+        return self._means(owners, left, right, top, bottom)
+
+    def _fill(self, pictures: Sequence[Pixels], shape: tuple[int, ...]) -> None:
+        self._sums = np.empty(shape, np.int32)
+        for picture, top in zip(pictures, self._tops, strict=True):
+            height, width = picture.shape[:2]
+            # Given a place of the right size, OpenCV writes there.
+            cv2.integral(picture, self._sums[top : top + height + 1, : width + 1])
 
     def _means(
         self, owners: Indices, left: Indices, right: Indices, top: Indices, bottom: Indices
     ) -> Float32:
-        """The means of grids of n pictures' parts, from where columns and rows begin and end."""
+        """The means of grids of n pictures' parts, from where columns and rows begin and end.
+
+        A part without a pixel is gray.
+        """
         first = self._tops[owners, None]
         totals = self._at(first + bottom, right)
         totals -= self._at(first + bottom, left)
@@ -109,7 +122,11 @@ class Tables:
         means = totals.reshape(count, rows, -1).astype(np.float32)
         means *= (1 / heights).astype(np.float32)[:, :, None]
         means *= (1 / widths).astype(np.float32).repeat(3, 1)[:, None]
+        means -= GRAY
         shaped: Float32 = means.reshape(count, rows, -1, 3)
+        no_height, no_width = bottom <= top, right <= left
+        if no_height.any() or no_width.any():
+            shaped[no_height[:, :, None] | no_width[:, None]] = 0
         return shaped
 
     def _at(self, rows: Indices, columns: Indices) -> Sums:
@@ -124,7 +141,7 @@ class Tables:
 
 
 @functools.lru_cache(maxsize=256)
-def _whole(length: int, parts: int) -> tuple[Indices, Indices, Float32]:
+def whole(length: int, parts: int) -> tuple[Indices, Indices, Float32]:
     """The spans of `parts` equal parts of a whole side, and one over their lengths."""
     (start,), (end,) = _spans(np.zeros(1, np.int64), np.full(1, length), parts)
     return start, end, (1 / (end - start)).astype(np.float32)

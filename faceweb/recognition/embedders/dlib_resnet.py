@@ -10,16 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faceweb.recognition.embedders.base import EmbedderSpec, Float32, unit_length
+from faceweb.recognition.embedders.base import EmbedderSpec, Float32
 from faceweb.recognition.embedders.dlib_file import Convolution, read
-from faceweb.recognition.engine import Device, compiled
+from faceweb.recognition.embedders.network import NetworkEmbedder
+from faceweb.recognition.engine import Device
 
 SIZE = 150
-_BATCH = 16
 # What dlib subtracts from red, green and blue, and what it divides the rest by.
 _MEANS, _RANGE = (122.782, 117.001, 104.298), 256.0
 # The blocks that halve the picture, among the fourteen.
@@ -79,21 +78,8 @@ class _Block(nn.Module):
         )
 
 
-class DlibEmbedder:
-    """The loaded network."""
-
-    def __init__(self, weights: Path, device: Device) -> None:
-        shape = (2, SIZE, SIZE, 3)  # of a try while loading, which takes longer with more
-        self._network = compiled(DlibResnet(weights), device=device, example=shape)
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        """See Embedder.embed: uint8 (n, 150, 150, 3) to unit vectors (n, 128)."""
-        outputs = [self._network(crops[i : i + _BATCH])[0] for i in range(0, len(crops), _BATCH)]
-        return unit_length(np.concatenate([*outputs, np.zeros((0, 128), np.float32)]))
-
-
-def load(spec: EmbedderSpec, device: Device) -> DlibEmbedder:
-    return DlibEmbedder(spec.weights.locate(), device)
+def load(spec: EmbedderSpec, device: Device) -> NetworkEmbedder:
+    return NetworkEmbedder(DlibResnet(spec.weights.locate()), spec, device)
 
 
 def _after(side: int, *, kernel: int) -> int:

@@ -10,17 +10,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from faceweb.recognition.embedders.base import EmbedderSpec, Float32, unit_length
-from faceweb.recognition.engine import Device, compiled
+from faceweb.recognition.embedders.base import EmbedderSpec
+from faceweb.recognition.embedders.network import NetworkEmbedder
+from faceweb.recognition.engine import Device
 from faceweb.recognition.errors import WeightsError
 
 SIZE, DIMENSION = 160, 512
-_BATCH = 16
 _EPSILON = 1e-3
 # Layers of the classifier that the network was trained with; the embedding is what precedes it.
 _CLASSIFIER = "logits."
@@ -90,21 +88,8 @@ class _Residual(_Branches):
         return result if self._last else torch.relu(result)
 
 
-class FaceNetEmbedder:
-    """The loaded network."""
-
-    def __init__(self, weights: Path, device: Device) -> None:
-        shape = (2, SIZE, SIZE, 3)  # of a try while loading, which takes longer with more
-        self._network = compiled(load_network(weights), device=device, example=shape)
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        """See Embedder.embed: uint8 (n, 160, 160, 3) to unit vectors (n, 512)."""
-        outputs = [self._network(crops[i : i + _BATCH])[0] for i in range(0, len(crops), _BATCH)]
-        return unit_length(np.concatenate([*outputs, np.zeros((0, DIMENSION), np.float32)]))
-
-
-def load(spec: EmbedderSpec, device: Device) -> FaceNetEmbedder:
-    return FaceNetEmbedder(spec.weights.locate(), device)
+def load(spec: EmbedderSpec, device: Device) -> NetworkEmbedder:
+    return NetworkEmbedder(load_network(spec.weights.locate()), spec, device)
 
 
 def load_network(weights: Path) -> InceptionResnet:

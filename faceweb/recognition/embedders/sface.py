@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from faceweb.recognition.embedders.base import EmbedderSpec, Float32, unit_length
-from faceweb.recognition.engine import Device, compiled
+from faceweb.recognition.embedders.base import EmbedderSpec, Float32
+from faceweb.recognition.embedders.network import NetworkEmbedder
+from faceweb.recognition.engine import Device
 
-_BATCH = 16  # crops in one pass; more at once gain nothing
 _STRIDES = {3: 2, 5: 2, 7: 2, 13: 2}  # depthwise convolutions that halve the picture
 _LAST_CONVOLUTION = 14
 _CONVOLUTION_EPSILON = 1e-3
@@ -41,21 +41,8 @@ class SFaceNetwork(nn.Module):
         return output
 
 
-class SFace:
-    """A loaded SFace network."""
-
-    def __init__(self, weights: Path, device: Device) -> None:
-        shape = (_BATCH, 112, 112, 3)
-        self._network = compiled(SFaceNetwork(weights), device=device, example=shape, half=True)
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        """See Embedder.embed: uint8 (n, 112, 112, 3) to unit vectors (n, 128)."""
-        outputs = [self._network(crops[i : i + _BATCH])[0] for i in range(0, len(crops), _BATCH)]
-        return unit_length(np.concatenate([*outputs, np.zeros((0, 128), np.float32)]))
-
-
-def load(spec: EmbedderSpec, device: Device) -> SFace:
-    return SFace(spec.weights.locate(), device)
+def load(spec: EmbedderSpec, device: Device) -> NetworkEmbedder:
+    return NetworkEmbedder(SFaceNetwork(spec.weights.locate()), spec, device, half=True)
 
 
 def _dequantized(model: onnx.ModelProto) -> dict[str, Float32]:

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from faceweb.recognition.embedders.base import EmbedderSpec, Float32, unit_length
-from faceweb.recognition.engine import Device, compiled
+from faceweb.recognition.embedders.base import EmbedderSpec, Float32
+from faceweb.recognition.embedders.network import NetworkEmbedder
+from faceweb.recognition.engine import Device
 from faceweb.recognition.errors import WeightsError
 
-_BATCH = 8
 # What a folder with the wrong content makes transformers raise.
 _LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError,
                    ImportError)  # fmt: skip
@@ -48,27 +47,13 @@ class ClassToken(nn.Module):
         return token
 
 
-class VitEmbedder:
-    """The loaded network."""
-
-    def __init__(self, spec: EmbedderSpec, device: Device) -> None:
-        self._dimension = spec.dimension
-        shape = (2, spec.crop.size, spec.crop.size, 3)  # of a try while loading
-        network = load_network(spec.weights.locate(), size=spec.crop.size)
-        with warnings.catch_warnings():
-            # The models check shapes as they run, which tracing points out.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-            warnings.simplefilter("ignore", FutureWarning)
-            self._network = compiled(network, device=device, example=shape)
-
-    def embed(self, crops: NDArray[np.uint8]) -> Float32:
-        """See Embedder.embed: uint8 (n, size, size, 3) to unit vectors (n, dimension)."""
-        outputs = [self._network(crops[i : i + _BATCH])[0] for i in range(0, len(crops), _BATCH)]
-        return unit_length(np.concatenate([*outputs, np.zeros((0, self._dimension), np.float32)]))
-
-
-def load(spec: EmbedderSpec, device: Device) -> VitEmbedder:
-    return VitEmbedder(spec, device)
+def load(spec: EmbedderSpec, device: Device) -> NetworkEmbedder:
+    network = load_network(spec.weights.locate(), size=spec.crop.size)
+    with warnings.catch_warnings():
+        # The models check shapes as they run, which tracing points out.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        warnings.simplefilter("ignore", FutureWarning)
+        return NetworkEmbedder(network, spec, device)
 
 
 def load_network(folder: Path, *, size: int) -> ClassToken:
