@@ -12,6 +12,7 @@ from django.test import Client
 
 from faceweb import runtime
 from faceweb.management.commands.start import _broker
+from faceweb.recognition import engine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,3 +48,9 @@ def user(db):
 def signed_in(client: Client, user) -> Client:
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks compute in 32 bits, whatever this processor is quick at."""
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)

@@ -31,7 +31,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_sface_as_a_network_that_is_brought_equals_sface(folder):
+def test_sface_as_a_network_that_is_brought_equals_sface(folder, full_precision):
     shutil.copy(SFACE.weights.locate(), folder / "zoo.onnx")
     sidecar = {"name": "SFace", "dimension": 128, "mean": 0, "scale": 1, "licence": "Apache-2.0"}
     (folder / "zoo.onnx.json").write_text(json.dumps(sidecar))

@@ -8,8 +8,11 @@ import onnxruntime
 import pytest
 import torch
 
-from faceweb.recognition import embedders
+from faceweb.recognition import detection, embedders, engine
+from faceweb.recognition.alignment import cut
 from faceweb.recognition.embedders import SFACE, sface
+from faceweb.recognition.images import decode
+from tests.faces import photo
 
 
 @functools.cache
@@ -43,9 +46,24 @@ def test_sface_computes_what_its_file_says(seed):
     np.testing.assert_allclose(result, expected, atol=2e-5)
 
 
-def test_sface_embeds_rgb_crops_as_its_file_does():
+def test_sface_embeds_rgb_crops_as_its_file_does(full_precision):
     crops = np.random.default_rng(9).integers(0, 256, (3, 112, 112, 3), np.uint8)
     raw = [reference()(crop.transpose(2, 0, 1)[None].astype(np.float32)) for crop in crops]
     expected = np.concatenate(raw)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(embedders.load(SFACE).embed(crops), expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not engine.has_bfloat16(), reason="this processor has no bfloat16")
+def test_in_16_bits_sface_hardly_moves(monkeypatch):
+    names = ("obama.jpg", "obama2.jpg", "biden.jpg", "group.jpg")
+    pictures = [decode(photo(name).read_bytes()).pixels for name in names]
+    faces = detection.load("mtcnn").detect(pictures)
+    pairs = zip(pictures, faces, strict=True)
+    crops = np.concatenate([cut(p, f.boxes, f.landmarks, SFACE.crop) for p, f in pairs])
+    short = embedders.load(SFACE).embed(crops)
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
+    full = embedders.load(SFACE).embed(crops)
+    assert not np.array_equal(short, full)
+    assert (short * full).sum(axis=1).min() > 0.999
+    np.testing.assert_allclose(short @ short.T, full @ full.T, atol=0.01)

@@ -8,7 +8,7 @@ because a network's first run at each new size costs a few milliseconds more.
 
 import functools
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,6 @@ _FACTOR = 0.709  # from one level to the next: half the area
 
 _LARGE = 30_000  # pixels of a level that gets a canvas of its own
 _SHARED = 300_000  # pixels of the levels that share one
-_STEP = 16  # sides of canvases differ by multiples of this
 _WIDEST = 640
 # Widths to try for a shared canvas, as shares of its widest level's: levels of one picture fit side
 # by side in the first three.
@@ -91,7 +90,7 @@ def by_canvas(levels: Sequence[Level]) -> list[list[Level]]:
 
 def drawn(levels: Sequence[Level], tables: Tables) -> tuple[Float32, Layout]:
     """A canvas (1, height, width, 3) with every level, and where on it each lies."""
-    layout = laid_out(tuple((level.height, level.width) for level in levels))
+    layout = laid_out(tuple((level.height, level.width) for level in levels), tables.filled_up)
     canvas = tables.blank(layout.height, layout.width)
     flat = canvas.reshape(layout.height, -1)
     for level, (top, left) in zip(levels, layout.origins, strict=True):
@@ -107,20 +106,23 @@ def drawn(levels: Sequence[Level], tables: Tables) -> tuple[Float32, Layout]:
 
 
 @functools.lru_cache(maxsize=64)
-def laid_out(sizes: tuple[Size, ...]) -> Layout:
-    """Find places for levels of these heights and widths on as small a canvas as may be."""
+def laid_out(sizes: tuple[Size, ...], filled_up: Callable[[int], int]) -> Layout:
+    """Find places for levels of these heights and widths on as small a canvas as may be.
+
+    `filled_up` gives the next side that a canvas may have.
+    """
     even = [(height + height % 2, width + width % 2) for height, width in sizes]
     widest = max(width for _, width in even)
     if len(even) == 1:
         # Large pictures are reduced to a common longer side, so many levels have a side in common.
         [(tallest, _)] = even
-        width, height = _rounded(widest - 2) + 2, _rounded(tallest - 2) + 2
+        width, height = filled_up(widest - 2) + 2, filled_up(tallest - 2) + 2
         origins = [(0, 0)]
     else:
-        widths = [_rounded(int(widest * share)) for share in _WIDTHS]
+        widths = [filled_up(int(widest * share)) for share in _WIDTHS]
         packed = [(_packed(even, w), w) for w in widths if w <= _WIDEST or w == widths[0]]
-        (origins, height), width = min(packed, key=lambda p: _rounded(p[0][1]) * p[1])
-        height = _rounded(height)
+        (origins, height), width = min(packed, key=lambda p: filled_up(p[0][1]) * p[1])
+        height = filled_up(height)
     levels = np.full((_outputs(height), _outputs(width)), -1, np.int16)
     for number, ((top, left), (rows, columns)) in enumerate(zip(origins, even, strict=True)):
         row, column = top // STRIDE, left // STRIDE
@@ -131,10 +133,6 @@ def laid_out(sizes: tuple[Size, ...]) -> Layout:
 def _outputs(side: int) -> int:
     """How many windows there are along an even number of pixels."""
     return (side - WINDOW) // STRIDE + 1
-
-
-def _rounded(side: int) -> int:
-    return -(-side // _STEP) * _STEP
 
 
 def _packed(sizes: Sequence[Size], width: int) -> tuple[list[Size], int]:

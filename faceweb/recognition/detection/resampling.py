@@ -24,6 +24,7 @@ Indices = NDArray[np.int64]
 # Rows and columns of all tables together; beyond that 16 bits do not number them.
 MOST_ROWS = 32_000
 
+_STEP = 16
 _CACHED = 1_000_000  # bytes
 GRAY = 127.5
 
@@ -53,6 +54,11 @@ class Tables:
         rows = self.sizes[:, 1] + 1
         self._tops = np.cumsum(rows) - rows
         self._fill(pictures, (int(rows.sum()), int(self.sizes[:, 0].max()) + 1, 3))
+
+    @staticmethod
+    def filled_up(side: int) -> int:
+        """The next side for pictures of many sizes that a network shall see, to have few sizes."""
+        return -(-side // _STEP) * _STEP
 
     def blank(self, height: int, width: int) -> Float32:
         """A gray picture (1, height, width, 3) to write to."""

@@ -9,13 +9,19 @@ import torch
 from torch import Tensor
 
 from faceweb.recognition.detection.resampling import GRAY, Indices, Pixels, Tables, whole
-from faceweb.recognition.engine import Device
+from faceweb.recognition.engine import Device, filled_up
+
+_STEP = 128
 
 
 class TablesOnGpu(Tables):
     """The same tables, and tensors instead of arrays where pixels are given."""
 
     device: Device = "cuda"
+
+    @staticmethod
+    def filled_up(side: int) -> int:
+        return filled_up(-(-side // _STEP)) * _STEP
 
     def blank(self, height: int, width: int) -> Any:
         return torch.zeros((1, height, width, 3), device=self.device)

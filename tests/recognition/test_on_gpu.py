@@ -1,0 +1,88 @@
+"""What a GPU does, computed by PyTorch on this processor: all but the device is the same."""
+
+import numpy as np
+import pytest
+
+from faceweb.recognition import detection, embedders, engine
+from faceweb.recognition.detection import mtcnn, pyramid, resampling_on_gpu
+from faceweb.recognition.detection.resampling import Tables
+from faceweb.recognition.embedders import SFACE
+from faceweb.recognition.images import decode
+from tests.faces import photo
+
+
+class TablesHere(resampling_on_gpu.TablesOnGpu):
+    device = "cpu"
+
+
+class NetworkHere(engine._OnGpu):
+    device = "cpu"
+
+    def __init__(self, module, *, half):
+        super().__init__(module, half=False)  # processors are slow at float16
+
+
+@pytest.fixture
+def gpu(monkeypatch, full_precision):
+    monkeypatch.setattr(mtcnn, "TablesOnGpu", TablesHere)
+    monkeypatch.setattr(engine, "_OnGpu", NetworkHere)
+
+
+def pictures(*sizes: tuple[int, int]) -> list[np.ndarray]:
+    random = np.random.default_rng(3)
+    return [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+
+
+def test_means_are_the_same():
+    some = pictures((250, 250), (301, 177), (64, 400))
+    here, there = Tables(some), TablesHere(some)
+    for owner, picture in enumerate(some):
+        for level in pyramid.levels_of(owner, *picture.shape[:2], 24.0):
+            one = here.blank(level.height, level.width)
+            other = there.blank(level.height, level.width)
+            here.reduce(owner, one.reshape(level.height, -1))
+            there.reduce(owner, other.reshape(level.height, -1))
+            np.testing.assert_allclose(other.numpy(), one, atol=1e-3)
+    owners = np.array([0, 1, 2])
+    within = np.array([[0, 0, 24, 24], [10, 20, 177, 60], [371, 1, 400, 64]])
+    beyond = np.array([[-10, -20, 30, 30], [100, 290, 190, 380], [390, -60, 520, 70]])
+    for size in (24, 48):
+        np.testing.assert_allclose(
+            there.windows(within, owners, size).numpy(), here.windows(within, owners, size),
+            atol=1e-3,
+        )  # fmt: skip
+        np.testing.assert_allclose(
+            there.framed_windows(beyond, owners, size).numpy(),
+            here.framed_windows(beyond, owners, size),
+            atol=1e-3,
+        )
+
+
+def test_the_same_faces_are_found(gpu):
+    some = [decode(photo(name).read_bytes()).pixels for name in ("obama.jpg", "group.jpg")]
+    some += pictures((90, 130))
+    here = detection.load("mtcnn", device="cpu").detect(some)
+    there = detection.load("mtcnn", device="cuda").detect(some)
+    assert [len(found) for found in there] == [1, 6, 0]
+    for one, other in zip(here, there, strict=True):
+        np.testing.assert_allclose(other.boxes, one.boxes, atol=0.5)
+        np.testing.assert_allclose(other.landmarks, one.landmarks, atol=0.5)
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-3)
+
+
+def test_the_same_embeddings_come_out_whatever_the_number(gpu):
+    crops = np.stack(pictures(*[(112, 112)] * 5))
+    here, there = embedders.load(SFACE, "cpu"), embedders.load(SFACE, "cuda")
+    for count in range(6):
+        result = there.embed(crops[:count])
+        assert result.shape == (count, 128)
+        np.testing.assert_allclose(result, here.embed(crops[:count]), atol=1e-4)
+
+
+def test_a_gpu_sees_few_sizes():
+    numbers = [engine.filled_up(count) for count in range(1, 2049)]
+    assert all(number >= count for count, number in enumerate(numbers, start=1))
+    assert len(set(numbers)) == 22
+    assert max(n / c for c, n in enumerate(numbers, start=1) if c > 8) < 1.5
+    sides = {TablesHere.filled_up(side) for side in range(12, 1283)}
+    assert len(sides) <= 8 and all(side % 128 == 0 for side in sides)
