@@ -1,6 +1,7 @@
 """The false-match rates that verdicts are chosen by: choosing them, and what that would change."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,16 +72,11 @@ def choose_automatic(*, rate: float | None, user: Any = None) -> None:
         raise ValueError(f"a rate is between 0 and 1, not {rate}")
     _save({"automatic_fmr": rate}, user)
     log.info("automatic naming: %s, chosen by %s", "off" if rate is None else f"{rate:g}", user)
-    if rate is None:
-        # Nothing is left that somebody chose.
-        Rates.objects.filter(automatic_fmr=None, **_NOT_CHOSEN).delete()
 
 
-def reset() -> None:
+def reset(*, user: Any = None) -> None:
     """Go back to the rates of the settings. Automatic assignment stays as it was chosen."""
-    with transaction.atomic():
-        Rates.objects.filter(automatic_fmr=None).delete()
-        Rates.objects.update(**_NOT_CHOSEN)
+    _save(_NOT_CHOSEN, user)
 
 
 def chosen() -> Rates | None:
@@ -89,13 +85,15 @@ def chosen() -> Rates | None:
     return rows.exclude(**_NOT_CHOSEN).first()
 
 
-def _save(values: dict[str, float | None], user: Any) -> Rates:
+def _save(values: Mapping[str, float | None], user: Any) -> Rates:
     """Change some rates of the one row there is; the others stay as they are, or not chosen."""
     with transaction.atomic():
         row = Rates.objects.select_for_update().order_by("pk").first() or Rates(**_NOT_CHOSEN)
         for name, value in {**values, "changed_by": user}.items():
             setattr(row, name, value)
         row.save()
+        # Goes when nothing is left that somebody chose.
+        Rates.objects.filter(automatic_fmr=None, **_NOT_CHOSEN).delete()
     return row
 
 
