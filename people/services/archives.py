@@ -101,6 +101,7 @@ def take_photo(
     try:
         with path.open("rb") as file:
             if Photo.objects.filter(sha256=_sha256(file)).exists():
+                photos.note_known(batch=batch)
                 outcome.known += 1
                 return
             image = decode(file, max_pixels=settings.FACEWEB_MAX_PIXELS)

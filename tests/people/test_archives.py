@@ -18,7 +18,7 @@ from faceweb.recognition.embedders import SFACE
 from faceweb.recognition.geometry import upright_box
 from faceweb.recognition.images import decode
 from people import files
-from people.models import Face, FaceEmbedding, Person, Photo
+from people.models import Face, FaceEmbedding, Import, Person, Photo
 from people.services import archives, coverage, embedding, indexing, ingest
 from search.services import ranking
 from tests.faces import photo as face_photo
@@ -149,6 +149,7 @@ def test_doing_it_again_changes_nothing(folder):
     before = list(Face.objects.values()), list(FaceEmbedding.objects.values())
     outcome = take(folder, [line("a.jpg", name="Rui", box=[0, 99, 99, 0])])
     assert (outcome["photos"], outcome["known"]) == (0, 1)
+    assert list(Import.objects.order_by("pk").values_list("known", flat=True)) == [0, 1]
     assert (list(Face.objects.values()), list(FaceEmbedding.objects.values())) == before
 
 
