@@ -100,8 +100,9 @@ def active_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration 
     """The calibration made here that is in use, or the one that comes with faceweb, or none.
 
     An embedder for pictures in general has none: its similarities say nothing about identity.
+    Nor has one whose files are gone.
     """
-    if spec.purpose == "general":
+    if spec.purpose != "identity":
         return None
     rows = models.Calibration.objects.filter(
         embedder=spec.slug, version=spec.version, is_active=True
