@@ -42,6 +42,11 @@ def test_admin_pages_open_without_a_select_of_every_person(admin_client, model: 
     assert page.content.decode().count("Person 1") <= 2
 
 
+def test_the_index_calls_the_history_by_its_name(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:index")).content.decode()
+    assert ">History entries</a>" in page and ">Edits</a>" not in page
+
+
 def test_retrying_needs_the_right_to_change_photos(client: Client) -> None:
     clerk = get_user_model().objects.create_user("clerk", is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_photo"))

@@ -71,7 +71,8 @@ def test_networks_that_people_bring_are_listed(folder, settings):
     assert found["onnx:tiny.onnx"]["ready"]
     gone = found["onnx:gone.onnx"]
     assert gone["active"] and "There is no network" in gone["missing"]
-    assert "numbers a face" not in output().partition("onnx:gone.onnx")[2]
+    text = output().partition("onnx:gone.onnx")[2]
+    assert "numbers a face" not in text and "nobody knows what it is for" in text
 
 
 @pytest.mark.parametrize(

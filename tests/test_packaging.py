@@ -90,6 +90,14 @@ def test_what_both_sides_read_is_passed_on_to_both():
         assert both <= set(SERVICES[name]["environment"])
 
 
+def test_commands_that_look_at_photos_are_run_where_the_settings_of_detection_are():
+    text = (ROOT / "docs" / "docker.md").read_text().replace("\\\n", "")
+    told = re.findall(r"^ {4}docker compose .* (\w+) +python manage\.py (\w+)", text, re.MULTILINE)
+    services = {command: service for service, command in told}
+    assert services["evaluate"] == services.get("calibrate", "worker") == "worker"
+    assert "FACEWEB_DETECTOR" in SERVICES["worker"]["environment"]
+
+
 def test_each_part_of_faceweb_has_the_same_addresses_and_key():
     shared = {"FACEWEB_SECRET_KEY_FILE", "DATABASE_URL_FILE", "REDIS_URL", "QDRANT_URL"}
     for variable in shared:

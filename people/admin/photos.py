@@ -1,5 +1,7 @@
 """Photos and imports in the admin panel."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -15,11 +17,26 @@ from people.downloads import download
 from people.jobs import Status
 from people.models import Import, Photo
 from people.problems import sentence
-from people.services import deletion, export, photos, rescans
+from people.services import coverage, deletion, export, photos, rescans
 
 # How many refused files of an import a page names.
 _NAMED = 100
 _TOLD = 5
+
+
+class SearchesFilter(admin.SimpleListFilter):
+    """Where pages lead that tell of faces which searches do not find."""
+
+    title = "searches"
+    parameter_name = "searches"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Do not find its faces")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "no":
+            return queryset
+        return queryset.filter(pk__in=coverage.photos_set_aside().values("pk"))
 
 
 class PhotoFacesInline(FacesInline):
@@ -31,7 +48,7 @@ class PhotoAdmin(LargeTableAdmin):
     list_display = ("picture", "original_name", "state", "naming", "face_count", "source",
                     "created_at")  # fmt: skip
     list_display_links = ("picture", "original_name")
-    list_filter = ("status", "naming", "error_code", "media_type", "created_at")
+    list_filter = ("status", SearchesFilter, "naming", "error_code", "media_type", "created_at")
     search_fields = ("search_key", "source", "sha256")
     actions = ("retry", "look_again", "export_table", "export_sidecars")
     inlines = (PhotoFacesInline,)

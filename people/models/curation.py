@@ -154,6 +154,8 @@ class Edit(models.Model):
 
     class Meta:
         ordering = ("-pk",)
+        verbose_name = "history entry"
+        verbose_name_plural = "history entries"
 
     def __str__(self) -> str:
         return self.summary

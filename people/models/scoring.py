@@ -40,6 +40,7 @@ class Calibration(models.Model):
 class Rates(models.Model):
     """The false-match rates by which verdicts are chosen: one row, if someone changed them."""
 
+    # 0: not chosen; what the settings say counts.
     match_fmr = models.FloatField()
     possible_fmr = models.FloatField()
     # Suggestions at least this certain are assigned without asking; none: never.

@@ -7,6 +7,7 @@ else is read, and nothing in it is run.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -68,6 +69,10 @@ class Outcome:
     named: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def note(self, problem: str) -> None:
+        """Keep what is wrong, in a text that can be shown: names of files may hold odd bytes."""
+        self.problems.append(problem.encode(errors="replace").decode())
+
 
 def read_archive(*, file: TextIO, folder: Path, outcome: Outcome) -> dict[str, list[KnownFace]]:
     """The faces of each photo, in the order of the file; what is wrong goes to the outcome."""
@@ -78,7 +83,7 @@ def read_archive(*, file: TextIO, folder: Path, outcome: Outcome) -> dict[str, l
         try:
             face = _read_line(number, line, folder)
         except (ValueError, RecursionError) as error:
-            outcome.problems.append(f"Line {number}: {error}.")
+            outcome.note(f"Line {number}: {error}.")
         else:
             found.setdefault(face.photo, []).append(face)
     return found
@@ -96,6 +101,7 @@ def take_photo(
     try:
         with path.open("rb") as file:
             if Photo.objects.filter(sha256=_sha256(file)).exists():
+                photos.note_known(batch=batch)
                 outcome.known += 1
                 return
             image = decode(file, max_pixels=settings.FACEWEB_MAX_PIXELS)
@@ -104,11 +110,11 @@ def take_photo(
             if placed:
                 _store(batch, file, path, image, placed, outcome)
     except ImageError as error:
-        outcome.problems.append(f"{faces[0].photo}: {sentence(error.problem.value)}")
+        outcome.note(f"{faces[0].photo}: {sentence(error.problem.value)}")
     except Refused as refusal:
-        outcome.problems.append(f"{faces[0].photo}: {refusal.sentence}")
+        outcome.note(f"{faces[0].photo}: {refusal.sentence}")
     except OSError as error:
-        outcome.problems.append(f"{faces[0].photo}: {error.strerror}.")
+        outcome.note(f"{faces[0].photo}: {error.strerror}.")
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -116,17 +122,22 @@ def take_photo(
 
 def _read_line(number: int, line: str, folder: Path) -> KnownFace:
     """One face. Raises ValueError with what is wrong."""
-    values = json.loads(line)
+    # As float, a whole number of any length is a number, if an infinite one.
+    values = json.loads(line, parse_int=float)
     if not isinstance(values, dict):
         raise ValueError("it is not a JSON object")
     photo = values.get("photo")
     if not isinstance(photo, str) or not photo:
         raise ValueError('"photo" must be the path of a photo below the folder')
+    if not _can_be_a_path(photo):
+        raise ValueError(f'"photo" is a name that no file can have, {photo!r}. Correct it')
     if not (folder / photo).resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{photo!r} is not below the folder")
     name = values.get("name", "")
     if not isinstance(name, str) or len(name) > 200:
         raise ValueError('"name" must be a text of at most 200 characters')
+    if not _can_be_stored(name):
+        raise ValueError(f'"name" has a broken character, {name!r}. Correct it')
     top, right, bottom, left = _numbers(values, "box", 4)
     if not (left < right and top < bottom):
         raise ValueError('"box" must be top, right, bottom, left in pixels')
@@ -147,8 +158,24 @@ def _numbers(values: dict[str, Any], key: str, count: int) -> Float32:
         raise ValueError(f'"{key}" must be a list of {count} numbers')
     numbers = np.array(given, np.float64)
     if not (np.abs(numbers) < 1e6).all():
-        raise ValueError(f'"{key}" has a number that is out of range')
+        raise ValueError(
+            f'"{key}" has a number that is out of range. Write the numbers as face_recognition '
+            "gave them"
+        )
     return numbers.astype(np.float32)
+
+
+def _can_be_a_path(text: str) -> bool:
+    """Names that are no UTF-8 come with stray halves of characters, which stand for bytes."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _can_be_stored(text: str) -> bool:
+    """Whether a database takes a text: no NUL, and no half of a character."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _sha256(file: BufferedReader) -> str:
@@ -166,7 +193,7 @@ def _placed(
         box = upright_box(face.box, orientation, width=image.width, height=image.height)
         within = box.clip(0, limits)
         if _area(within) < _LEAST_WITHIN * _area(box):
-            outcome.problems.append(
+            outcome.note(
                 f"Line {face.line}: the box is not within {face.photo}, which has "
                 f"{image.width} x {image.height} pixels."
             )

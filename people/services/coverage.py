@@ -29,10 +29,14 @@ def coverage() -> Coverage:
     missing = _missing()
     if not missing:
         return Coverage(0, 0)
-    seeable = Q(photo__status=Status.DONE, photo__error_code="")
-    seeable |= Q(photo__status__in=(Status.QUEUED, Status.PROCESSING))
-    impossible = _unseen().exclude(seeable).count()
+    impossible = _unseen().exclude(_can_be_opened("photo__")).count()
     return Coverage(max(missing - impossible, 0), impossible)
+
+
+def photos_set_aside() -> QuerySet[Photo]:
+    """Photos with faces that the active embedder cannot see; the error code says why."""
+    unseen = _unseen().filter(photo=OuterRef("pk"))
+    return Photo.objects.exclude(_can_be_opened()).filter(Exists(unseen))
 
 
 def photos_to_embed(*, after: int, limit: int) -> QuerySet[Photo]:
@@ -56,6 +60,12 @@ def is_complete(*, after: int) -> bool:
     open_ones = Photo.objects.filter(status=Status.DONE, error_code="")
     unseen = open_ones.filter(Exists(_unseen().filter(photo=OuterRef("pk"))))
     return not unseen.filter(pk__gt=after).exists() and not unseen.exists()
+
+
+def _can_be_opened(photo: str = "") -> Q:
+    """As far as is known. `photo` leads from a row to its photo: "photo__" from a face."""
+    done = Q((f"{photo}status", Status.DONE), (f"{photo}error_code", ""))
+    return done | Q((f"{photo}status__in", (Status.QUEUED, Status.PROCESSING)))
 
 
 def _missing() -> int:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import read_header
@@ -133,6 +134,11 @@ def note_refusal(*, batch: Import, name: str, code: str) -> None:
         locked.save(update_fields=["refused"])
 
 
+def note_known(*, batch: Import) -> None:
+    """Count on the import that a picture was here already."""
+    Import.objects.filter(pk=batch.pk).update(known=F("known") + 1)
+
+
 def retry(*, photo_ids: list[int]) -> int:
     """Queue failed photos again with a clean slate; return how many there were."""
     return sum(
@@ -170,10 +176,7 @@ def _is_known(batch: Import, sha256: str, hint: str) -> bool:
         known.filter(name_hint="").update(
             name_hint=hint, hint_key=name_key(hint), naming=Photo.Naming.WAITING, batch=batch
         )
-    with transaction.atomic():
-        locked = Import.objects.select_for_update().get(pk=batch.pk)
-        locked.known += 1
-        locked.save(update_fields=["known"])
+    note_known(batch=batch)
     return True
 
 

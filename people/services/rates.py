@@ -1,6 +1,7 @@
 """The false-match rates that verdicts are chosen by: choosing them, and what that would change."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from people.services import scoring
 from people.services.scoring import ActiveRates
 
 log = logging.getLogger("faceweb.people")
+
+# Those of the settings are never stored here: they may be changed there later.
+_NOT_CHOSEN = {"match_fmr": 0.0, "possible_fmr": 0.0}
 
 
 @dataclass(frozen=True)
@@ -68,41 +72,28 @@ def choose_automatic(*, rate: float | None, user: Any = None) -> None:
         raise ValueError(f"a rate is between 0 and 1, not {rate}")
     _save({"automatic_fmr": rate}, user)
     log.info("automatic naming: %s, chosen by %s", "off" if rate is None else f"{rate:g}", user)
-    if rate is None:
-        default = scoring.default_rates()
-        # Nothing is left that somebody chose.
-        Rates.objects.filter(
-            automatic_fmr=None, match_fmr=default.match_fmr, possible_fmr=default.possible_fmr
-        ).delete()
 
 
-def reset() -> None:
+def reset(*, user: Any = None) -> None:
     """Go back to the rates of the settings. Automatic assignment stays as it was chosen."""
-    default = scoring.default_rates()
-    with transaction.atomic():
-        Rates.objects.filter(automatic_fmr=None).delete()
-        Rates.objects.update(match_fmr=default.match_fmr, possible_fmr=default.possible_fmr)
+    _save(_NOT_CHOSEN, user)
 
 
 def chosen() -> Rates | None:
-    """The row of who chose the rates of verdicts, if those of the settings are not in force."""
-    row = Rates.objects.select_related("changed_by").order_by("pk").first()
-    default = scoring.default_rates()
-    if row and (row.match_fmr, row.possible_fmr) == (default.match_fmr, default.possible_fmr):
-        return None  # somebody chose another rate only
-    return row
+    """The row, if somebody chose the rates of verdicts; None if those of the settings count."""
+    rows = Rates.objects.select_related("changed_by").order_by("pk")
+    return rows.exclude(**_NOT_CHOSEN).first()
 
 
-def _save(values: dict[str, float | None], user: Any) -> Rates:
-    """Change some rates of the one row there is; the others stay, or are those of the settings."""
-    default = scoring.default_rates()
+def _save(values: Mapping[str, float | None], user: Any) -> Rates:
+    """Change some rates of the one row there is; the others stay as they are, or not chosen."""
     with transaction.atomic():
-        row = Rates.objects.select_for_update().order_by("pk").first() or Rates(
-            match_fmr=default.match_fmr, possible_fmr=default.possible_fmr
-        )
+        row = Rates.objects.select_for_update().order_by("pk").first() or Rates(**_NOT_CHOSEN)
         for name, value in {**values, "changed_by": user}.items():
             setattr(row, name, value)
         row.save()
+        # Goes when nothing is left that somebody chose.
+        Rates.objects.filter(automatic_fmr=None, **_NOT_CHOSEN).delete()
     return row
 
 

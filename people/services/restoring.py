@@ -15,7 +15,9 @@ def deletion_of(*, person: Person) -> Edit | None:
     if person.deleted_at is None:
         return None
     kinds = ("delete", "undo", "redo")
-    for edit in history.of(person=person).filter(kind__in=kinds, undone_by=None):
+    edits = history.of(person=person).filter(kind__in=kinds, undone_by=None)
+    # With their changes at once, and a few at a time, as those of a large edit are megabytes.
+    for edit in edits.defer(None).iterator(chunk_size=10):
         if any(
             change["model"] == "person"
             and change["id"] == person.pk

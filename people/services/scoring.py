@@ -82,9 +82,14 @@ def scale(embedder: str | None = None) -> Scale:
 def active_rates() -> ActiveRates:
     """The rates that someone chose on the page, or those of the settings."""
     row = models.Rates.objects.order_by("pk").first()
+    default = default_rates()
     if row is None:
-        return default_rates()
-    return ActiveRates(row.match_fmr, row.possible_fmr, row.automatic_fmr)
+        return default
+    return ActiveRates(
+        row.match_fmr or default.match_fmr,
+        row.possible_fmr or default.possible_fmr,
+        row.automatic_fmr,
+    )
 
 
 def default_rates() -> ActiveRates:
@@ -95,8 +100,9 @@ def active_calibration(spec: embedders.EmbedderSpec) -> calibration.Calibration 
     """The calibration made here that is in use, or the one that comes with faceweb, or none.
 
     An embedder for pictures in general has none: its similarities say nothing about identity.
+    Nor has one whose files are gone.
     """
-    if spec.purpose == "general":
+    if spec.purpose != "identity":
         return None
     rows = models.Calibration.objects.filter(
         embedder=spec.slug, version=spec.version, is_active=True

@@ -114,7 +114,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 @staff_only
 def reset(request: HttpRequest) -> HttpResponse:
     """Go back to the rates of the settings."""
-    rates.reset()
+    rates.reset(user=request.user)
     tasks.enqueue_guesses()
     messages.success(request, "The rates of the settings are in force again.")
     return redirect("thresholds")

@@ -90,10 +90,15 @@ def calibration_of(search: Search) -> Calibration | None:
 def no_verdict(search: Search) -> str:
     """Why the answers of a search have no verdict, where there is no calibration."""
     try:
-        is_general = embedders.get_spec(search.embedder).purpose == "general"
+        purpose = embedders.get_spec(search.embedder).purpose
     except KeyError:
-        is_general = False
-    if is_general:
+        purpose = "unknown"
+    if purpose == "unknown":
+        return (
+            f"There is no verdict: the embedder that answered ({search.embedder}) is not known any "
+            "more, and with it what its similarities are worth."
+        )
+    if purpose == "general":
         return (
             f"There is no verdict: this embedder ({search.embedder}) is for pictures in general. "
             "Pose, light and background count as much as the face, so its similarities do not say "

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from people.models import Calibration, Evaluation, Rates
-from people.services import evaluating, scoring
+from people.services import evaluating, rates, scoring
 from tests.people.test_accuracy import checked, gallery
 
 pytestmark = pytest.mark.django_db
@@ -79,9 +79,24 @@ def test_rates_are_previewed_then_saved_then_reset(staff: Client) -> None:
     staff.post(url, chosen)
     assert scoring.active_rates() == scoring.ActiveRates(1e-5, 1e-3)
     text = staff.get(url).content.decode()
-    assert 'value="1e-05" selected' in text and "Chosen here by staff" in text
+    assert 'value="1e-05" selected' in text and "last changed by staff" in text
     staff.post(reverse("thresholds-reset"))
     assert not Rates.objects.exists()
+
+
+def test_of_who_changed_something_pages_do_not_say_that_they_chose_the_rest(
+    staff: Client, django_user_model
+) -> None:
+    ana, rui = (django_user_model.objects.create_user(name) for name in ("ana", "rui"))
+    rates.choose(match_fmr=1e-5, possible_fmr=1e-3, user=ana)
+    rates.choose_automatic(rate=1e-3, user=rui)
+    for name in ("thresholds", "automatic"):
+        text = staff.get(reverse(name)).content.decode()
+        assert "The thresholds, or the rate of automatic names, were last changed by rui on" in text
+    assert "These rates were chosen here." in staff.get(reverse("thresholds")).content.decode()
+    staff.post(reverse("thresholds-reset"))
+    text = staff.get(reverse("automatic")).content.decode()
+    assert "The thresholds, or the rate of automatic names, were last changed by staff on" in text
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,19 @@ def test_the_edit_that_is_undone_is_the_one_that_deleted() -> None:
     assert restoring.deletion_of(person=Person.objects.get()) is None
 
 
+def test_looking_for_the_deletion_asks_no_more_for_more_entries(
+    django_assert_max_num_queries,
+) -> None:
+    person = make_person("Ana")
+    renamed = [people_edits.rename(person=person, name=f"Ana {n}") for n in range(12)]
+    deleted = people_edits.delete_later(person=person)
+    for edit in reversed(renamed):
+        history.undo(edit=edit)
+    person = Person.everyone.get()
+    with django_assert_max_num_queries(2):
+        assert restoring.deletion_of(person=person) == deleted
+
+
 def test_a_person_made_by_an_undone_edit_is_restored_too() -> None:
     edit = assigning.assign(face_ids=[make_face().pk], name="Ana")
     history.undo(edit=edit)

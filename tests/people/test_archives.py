@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import dlib
@@ -17,7 +18,7 @@ from faceweb.recognition.embedders import SFACE
 from faceweb.recognition.geometry import upright_box
 from faceweb.recognition.images import decode
 from people import files
-from people.models import Face, FaceEmbedding, Person, Photo
+from people.models import Face, FaceEmbedding, Import, Person, Photo
 from people.services import archives, coverage, embedding, indexing, ingest
 from search.services import ranking
 from tests.faces import photo as face_photo
@@ -148,6 +149,7 @@ def test_doing_it_again_changes_nothing(folder):
     before = list(Face.objects.values()), list(FaceEmbedding.objects.values())
     outcome = take(folder, [line("a.jpg", name="Rui", box=[0, 99, 99, 0])])
     assert (outcome["photos"], outcome["known"]) == (0, 1)
+    assert list(Import.objects.order_by("pk").values_list("known", flat=True)) == [0, 1]
     assert (list(Face.objects.values()), list(FaceEmbedding.objects.values())) == before
 
 
@@ -231,6 +233,17 @@ def test_a_box_that_sticks_out_a_little_is_cut(folder):
         (line("a.jpg", box=[10, 15, 60, 50]), "top, right, bottom, left"),
         (line("a.jpg", box=[1, True, 3, 0]), '"box" must be a list of 4 numbers'),
         (line("a.jpg", box=[1, 1e300, 3, 0]), '"box" has a number that is out of range'),
+        (line("a.jpg", box=[1, 10**400, 3, 0]), '"box" has a number that is out of range. Write'),
+        (
+            json.dumps(line("a.jpg", box=[1, 7, 3, 0])).replace("7", "7" * 5000),
+            "out of range. Write",
+        ),
+        (line("a.jpg", encoding=[10**400] * 128), '"encoding" has a number that is out of'),
+        (line("a.jpg", name="Ana \ud800"), r"broken character, 'Ana \ud800'. Correct it."),
+        (line("a.jpg", name="Ana\0"), r"broken character, 'Ana\x00'. Correct it."),
+        (line("\ud800.jpg"), r"a name that no file can have, '\ud800.jpg'. Correct it."),
+        (line("\0.jpg"), r"a name that no file can have, '\x00.jpg'. Correct it."),
+        (line("gone-\udce9.jpg"), "gone-?.jpg: No such file or directory."),
         (line("a.jpg", encoding=[0.1] * 127), '"encoding" must be a list of 128 numbers'),
         (line("a.jpg", encoding=[float("nan")] * 128), '"encoding" has a number that is out of'),
         (line("a.jpg", encoding=[0.0] * 128), "its length is 0"),
@@ -248,6 +261,13 @@ def test_a_line_that_is_wrong_is_named_and_stops_no_other(folder, wrong, words):
     assert len(outcome["problems"]) == 1
     assert words in outcome["problems"][0]
     assert (outcome["photos"], Face.objects.count(), Photo.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there, names of files are UTF-8")
+def test_a_file_whose_name_is_no_utf8_is_taken(folder):
+    add_photo(folder, "caf\udce9.jpg", picture(200, 100))
+    assert take(folder, [line("caf\udce9.jpg")])["photos"] == 1
+    assert Photo.objects.get().original_name == "caf.jpg"
 
 
 def test_nothing_is_left_of_a_photo_that_cannot_be_stored(folder, monkeypatch):

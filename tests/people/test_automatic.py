@@ -183,6 +183,21 @@ def test_turning_it_on_and_off_leaves_the_other_rates(user, settings) -> None:
     assert not Rates.objects.exists()
 
 
+@pytest.mark.parametrize("first_chosen_then_reset", [False, True])
+def test_with_automatic_naming_the_settings_still_say_what_a_match_is(
+    settings, first_chosen_then_reset: bool
+) -> None:
+    rates.choose_automatic(rate=1e-3)
+    if first_chosen_then_reset:
+        rates.choose(match_fmr=1e-6, possible_fmr=1e-3)
+        rates.reset()
+    settings.FACEWEB_MATCH_FMR, settings.FACEWEB_POSSIBLE_FMR = 1e-5, 1e-3
+    assert scoring.active_rates() == scoring.ActiveRates(1e-5, 1e-3, 1e-3)
+    assert rates.chosen() is None
+    rates.choose_automatic(rate=None)
+    assert not Rates.objects.exists()
+
+
 def test_taking_all_back_locks_faces_in_the_order_of_every_edit(ana, user) -> None:
     turn_on()
     for n in (20, 21):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.urls import reverse
 from django.utils import timezone
 
 from faceweb import queues, runtime, sweeping
@@ -434,15 +435,30 @@ def test_when_all_is_done_everything_guessed_is_worked_out_anew(looked_at, chang
 def test_the_first_page_and_the_figures_say_how_far_it_is(signed_in, settings):
     make_face()
     page = signed_in.get("/").content.decode()
-    assert "still being made ready" not in page and "cannot be opened" not in page
+    assert "still being made ready" not in page and "could not look" not in page
     settings.FACEWEB_EMBEDDER = SLUG
     for address in ("/", "/search/"):
         assert "1 face is still being made ready" in signed_in.get(address).content.decode()
     Photo.objects.update(error_code="file_missing")
-    assert "Searches do not find 1 face:" in signed_in.get("/").content.decode()
+    page = signed_in.get("/").content.decode()
+    assert "could not look at the photo of 1 face again, so searches do not find it." in page
+    assert "Somebody from the staff can see which" in page
+    assert "embedder" not in page and "worker" not in page
     figures = stats.figures(points=None)
     assert figures["faces_waiting_for_the_embedder"] == 0
     assert figures["faces_that_cannot_be_embedded"] == 1
+
+
+def test_staff_is_led_to_the_photos_whose_faces_are_not_found(admin_client, settings):
+    lost, waiting = make_face().photo, make_face().photo
+    refused = make_photo(status="failed", error_code="damaged")
+    settings.FACEWEB_EMBEDDER = SLUG
+    Photo.objects.filter(pk=lost.pk).update(error_code="file_missing")
+    address = reverse("admin:people_photo_changelist") + "?searches=no"
+    assert f'href="{address}"' in admin_client.get("/").content.decode()
+    page = admin_client.get(address).content.decode()
+    assert lost.original_name in page and "file_missing" in page
+    assert waiting.original_name not in page and refused.original_name not in page
 
 
 def test_names_are_not_given_by_embeddings_of_another_version():

@@ -113,7 +113,8 @@ def refusal(slug: str = SLUG) -> str:
 
 def test_a_missing_network_is_named(folder):
     assert f"There is no network {folder / 'tiny.onnx'}" in refusal()
-    assert embedders.get_spec(SLUG).version == "absent"
+    spec = embedders.get_spec(SLUG)
+    assert (spec.version, spec.purpose) == ("absent", "unknown")
 
 
 def test_a_missing_description_is_asked_for_with_an_example(folder):

@@ -190,6 +190,17 @@ def test_of_an_embedder_for_pictures_in_general_the_page_says_what_it_compares(
     assert "Unknown" not in body and "of 100 cases" not in body
 
 
+@pytest.mark.parametrize("slug", ["onnx:gone.onnx", "gone"])
+def test_of_an_embedder_that_is_gone_the_page_says_so(signed_in, user, slug) -> None:
+    search = explained(user, verdict="")
+    Search.objects.update(embedder=slug)
+    search.refresh_from_db()
+    body = body_of(signed_in, search)
+    assert f"the embedder that answered ({slug}) is not known any more" in body
+    assert answers.answer_as_data(search=search, photo="x")["no_verdict"] in body
+    assert "pictures in general" not in body
+
+
 def test_what_is_hidden_since_takes_its_verdict_and_margin_with_it(signed_in, user) -> None:
     search = explained(user, people=2)
     Candidate.objects.filter(rank=2).update(verdict="unknown")

@@ -16,6 +16,7 @@ from people.services import scoring
 _PURPOSES = {
     "identity": "identity: tells people apart",
     "general": "general pictures: similarity only, not who it is",
+    "unknown": "nobody knows what it is for, as its files are not here",
 }
 
 

@@ -14,8 +14,9 @@ from faceweb.recognition.weights import Weights
 Float32 = NDArray[np.float32]
 
 # Embedders for identity tell people apart. Those for general pictures rank by how pictures look:
-# they say how similar two faces' pictures are, never who it is.
-Purpose = Literal["identity", "general"]
+# they say how similar two faces' pictures are, never who it is. What a network is for whose files
+# are gone, nobody knows.
+Purpose = Literal["identity", "general", "unknown"]
 
 
 @dataclass(frozen=True)

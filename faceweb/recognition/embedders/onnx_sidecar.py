@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faceweb.recognition import weights
-from faceweb.recognition.embedders.base import EmbedderSpec
+from faceweb.recognition.embedders.base import EmbedderSpec, Purpose
 from faceweb.recognition.embedders.catalogue import FACE_112
 from faceweb.recognition.errors import WeightsError
 
@@ -39,7 +39,7 @@ class Sidecar:
     scale: tuple[float, float, float]
     colour_order: str
     licence: str
-    purpose: str
+    purpose: Purpose
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,21 @@ class OnnxFile:
 
 
 def spec(slug: str) -> EmbedderSpec:
-    """The description of `onnx:PATH`; an empty one, of version "absent", if its files are not."""
+    """The description of `onnx:PATH`; without its files an empty one, of version "absent".
+
+    Its purpose is then unknown.
+    """
     file = OnnxFile(slug.removeprefix(PREFIX))
     try:
         sidecar, version = file.sidecar(), file.fingerprint()
     except WeightsError:
         sidecar = Sidecar(Path(file.path).stem, 0, FACE_112.size, (0.0,) * 3, (1.0,) * 3, "rgb",
-                          "unknown", "general")  # fmt: skip
+                          "unknown", "unknown")  # fmt: skip
         version = _ABSENT
     return EmbedderSpec(
         slug=slug,
         title=sidecar.name,
-        purpose="identity" if sidecar.purpose == "identity" else "general",
+        purpose=sidecar.purpose,
         version=version,
         dimension=sidecar.dimension,
         crop=FACE_112.resized(sidecar.input_size),
@@ -123,6 +126,7 @@ def _checked(values: Any) -> Sidecar:
     known = set(Sidecar.__dataclass_fields__)
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{unknown[0]!r} is not one of {', '.join(sorted(known))}")
+    purpose = _choice(values, "purpose", "identity", ("identity", "general"))
     return Sidecar(
         name=_text(values, "name"),
         dimension=_whole(values, "dimension", None, most=4096),
@@ -131,7 +135,7 @@ def _checked(values: Any) -> Sidecar:
         scale=_colours(values, "scale"),
         colour_order=_choice(values, "colour_order", "rgb", ("rgb", "bgr")),
         licence=_text(values, "licence"),
-        purpose=_choice(values, "purpose", "identity", ("identity", "general")),
+        purpose="general" if purpose == "general" else "identity",
     )
 
 
