@@ -210,7 +210,9 @@ class _OnGpu:
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
         count = len(pixels)
-        there = torch.as_tensor(pixels).to(self.device)
+        if not isinstance(pixels, Tensor):  # of mirrored pictures PyTorch takes no views
+            pixels = torch.from_numpy(np.ascontiguousarray(pixels))
+        there = pixels.to(self.device)
         if more := filled_up(count) - count:
             there = torch.cat([there, there.new_zeros((more, *there.shape[1:]))])
         with torch.inference_mode(), torch.autocast(self.device, torch.float16, enabled=self._half):

@@ -77,6 +77,8 @@ def test_the_same_embeddings_come_out_whatever_the_number(gpu):
         result = there.embed(crops[:count])
         assert result.shape == (count, 128)
         np.testing.assert_allclose(result, here.embed(crops[:count]), atol=1e-4)
+    mirrored = crops[:, :, ::-1]
+    np.testing.assert_allclose(there.embed(mirrored), here.embed(mirrored), atol=1e-4)
 
 
 def test_a_gpu_sees_few_sizes():

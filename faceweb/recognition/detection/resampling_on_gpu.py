@@ -56,7 +56,7 @@ class TablesOnGpu(Tables):
         sums = self._there
         totals = sums[below, right_] - sums[below, left_] - sums[above, right_]
         totals += sums[above, left_]
-        areas = ((below - above).clamp(min=0) * (right_ - left_).clamp(min=0))[..., None]
+        areas = ((below - above) * (right_ - left_))[..., None]
         return (totals - GRAY * areas) / areas.clamp(min=1)
 
 
