@@ -159,7 +159,7 @@ def main() -> None:
     look(photos)  # the first time at a size is no measure
     start = time.perf_counter()
     faces = look(photos * int(repeats))
-    print(json.dumps({"seconds": [time.perf_counter() - start], "faces": faces}))
+    print(json.dumps({"seconds": time.perf_counter() - start, "faces": faces}))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def _measure(
         for _ in range(rounds):
             for name in names:
                 outcome = _fresh(name, path, repeats)
-                seconds[name] += outcome["seconds"]
+                seconds[name].append(outcome["seconds"])
                 faces[name] = outcome["faces"]
     rates = {name: repeats * len(photos) / statistics.median(seconds[name]) for name in names}
     return [
@@ -93,7 +93,7 @@ def _measure(
 def photos_a_second(photos: list[np.ndarray], name: str, *, rounds: int) -> float:
     """How many photos a second one contender manages in a fresh process."""
     with _stored(photos) as path:
-        seconds = [second for _ in range(rounds) for second in _fresh(name, path, 1)["seconds"]]
+        seconds = [_fresh(name, path, 1)["seconds"] for _ in range(rounds)]
     return len(photos) / statistics.median(seconds)
 
 
