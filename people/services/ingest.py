@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceweb import memory, runtime
 from faceweb.recognition.errors import ImageError
-from faceweb.recognition.images import DecodedImage, decode, encode_jpeg
+from faceweb.recognition.images import DecodedImage, decode, encode_jpeg, fitted
 from people import files
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Photo
@@ -111,8 +111,8 @@ def _look(batch: list[_Decoded]) -> list[FaceEmbedding]:
         log.exception("photo %d cannot be looked at", batch[0].photo.pk)
         _fail(batch[0].photo, "unexpected", f"{type(error).__name__}: {error}")
         return []
-    share = (time.perf_counter() - start) / len(batch)
-    seconds = {one.photo.pk: one.seconds + share for one in batch}
+    seconds = time.perf_counter() - start + sum(one.seconds for one in batch)
+    seconds /= len(batch)
     for plan in plans:
         store_pictures(photo=plan.photo, image=plan.image)
         store_crops(crops=plan.crops)
@@ -121,7 +121,7 @@ def _look(batch: list[_Decoded]) -> list[FaceEmbedding]:
         photo = plan.photo
         log.info(
             "photo %d %r done: %d faces, %.0f ms",
-            photo.pk, photo.original_name, len(plan.crops), seconds[photo.pk] * 1000,
+            photo.pk, photo.original_name, len(plan.crops), seconds * 1000,
         )  # fmt: skip
     return embeddings
 
@@ -144,13 +144,12 @@ def _plans(batch: list[_Decoded]) -> list[Plan]:
 
 def store_pictures(*, photo: Photo, image: DecodedImage) -> None:
     """Write the preview and the thumbnail, over those of an earlier look."""
-    longest = max(image.pixels.shape)
-    encoded: dict[int, bytes] = {}  # of small photos, both are the same
-    for kind, most in (("preview", files.PREVIEW_SIDE), ("thumb", files.THUMB_SIDE)):
-        side = min(most, longest)
-        if side not in encoded:
-            encoded[side] = encode_jpeg(image.pixels, longest_side=side)
-        _write(files.picture(photo.key, kind), encoded[side])
+    preview = fitted(image.pixels, files.PREVIEW_SIDE)
+    thumb = fitted(preview, files.THUMB_SIDE)
+    shown = encode_jpeg(preview, longest_side=files.PREVIEW_SIDE)
+    small = shown if thumb is preview else encode_jpeg(thumb, longest_side=files.THUMB_SIDE)
+    _write(files.picture(photo.key, "preview"), shown)
+    _write(files.picture(photo.key, "thumb"), small)
 
 
 def store_crops(*, crops: Iterable[tuple[str, Pixels]]) -> None:

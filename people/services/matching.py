@@ -131,9 +131,9 @@ def _note(photos: Sequence[Photo], naming: Photo.Naming) -> None:
 
 def _has_the_name(photo: Photo, faces: Sequence[Face]) -> bool:
     """Whether one of the faces belongs to someone of the name that the photo came with."""
-    people = Person.everyone.filter(pk__in=[face.person_id for face in faces if face.person_id])
+    people = [face.person_id for face in faces if face.person_id]
     named = Q(name_key=photo.hint_key) | Q(import_key=photo.hint_key)
-    return any(face.person_id for face in faces) and people.filter(named).exists()
+    return bool(people) and Person.everyone.filter(named, pk__in=people).exists()
 
 
 def prominence_of(photo: Photo, faces: Sequence[Face]) -> Float32:

@@ -45,30 +45,35 @@ def give_imported_names(
     """Give names that photos brought to those of the faces that are nobody's.
 
     Within a transaction. Returns the ids of faces that keep none, because someone said no to that.
-    Such names are no entries of the history: a folder would fill it with thousands, and the
+    Faces without a row yet get their names before they are stored; whoever stores them mends the
+    covers. Such names are no entries of the history: a folder would fill it with thousands, and the
     face and its photo's import say all there is to say.
     """
     people = _locked_people({name_key(one.name): one.name for one in given})
-    ids = [one.face.pk for one in given]
+    ids = [one.face.pk for one in given if one.face.pk]
     rows = Face.objects.select_for_update().filter(pk__in=ids, person=None).order_by("pk")
-    free = set(rows.values_list("pk", flat=True))
+    free = {None, *rows.values_list("pk", flat=True)}
     rejected = set(Rejection.objects.filter(face__in=ids).values_list("face", "person"))
-    named: list[Given] = []
+    stored: list[Face] = []
     said_no: set[int] = set()
-    for one in given:
-        person = people[name_key(one.name)]
-        if one.face.pk in free and (one.face.pk, person.pk) in rejected:
-            said_no.add(one.face.pk)
-        elif one.face.pk in free:
-            one.face.person, one.face.is_anchor = person, one.anchor
-            one.face.assigned_by = how
-            named.append(one)
-    faces = [one.face for one in named]
-    Face.objects.bulk_update(faces, ["person", "assigned_by", "is_anchor"], batch_size=200)
-    upkeep.mend_covers(
-        person_ids=[face.person.pk for face in faces if face.person and not face.person.cover_id]
-    )
+    for face, name, anchor in given:
+        person = people[name_key(name)]
+        if (face.pk, person.pk) in rejected:
+            if face.pk in free:
+                said_no.add(face.pk)
+        elif face.pk in free:
+            face.person, face.is_anchor, face.assigned_by = person, anchor, how
+            if face.pk:
+                stored.append(face)
+    Face.objects.bulk_update(stored, ["person", "assigned_by", "is_anchor"], batch_size=200)
+    give_covers(faces=stored)
     return said_no
+
+
+def give_covers(*, faces: Iterable[Face]) -> None:
+    """Choose covers for the people of these faces who have none."""
+    people = [face.person for face in faces if face.person]
+    upkeep.mend_covers(person_ids=[person.pk for person in people if not person.cover_id])
 
 
 def _locked_people(names: Mapping[str, str]) -> dict[str, Person]:

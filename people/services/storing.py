@@ -19,7 +19,7 @@ from people.models import Face, FaceEmbedding, IndexRemoval, Photo
 from people.services import dates, deletion, history, leftovers, matching
 from people.services.changes import in_chunks
 from people.services.history import faces_in_words
-from people.services.naming import Given, give_imported_names
+from people.services.naming import Given, give_covers, give_imported_names
 from people.services.numbering import free_numbers
 from people.services.refinding import Plan, has_a_word
 
@@ -29,12 +29,10 @@ _FOUND_FIELDS = ("x1", "y1", "x2", "y2", "landmarks", "detection_score", "qualit
                  "quality_reasons", "crop")  # fmt: skip
 
 
-def store(
-    *, plans: Sequence[Plan], seconds: dict[int, float], spec: EmbedderSpec
-) -> list[FaceEmbedding]:
+def store(*, plans: Sequence[Plan], seconds: float, spec: EmbedderSpec) -> list[FaceEmbedding]:
     """Carry out plans for those photos that are still ours; return rows for the index.
 
-    `seconds` that each photo took, by id.
+    `seconds` is how long each photo took.
     """
     with transaction.atomic():
         claims = {one.photo.claim for one in plans}
@@ -52,17 +50,20 @@ def store(
             asked=_unmoved([pair for one in kept for pair in one.asked], now),
             spec=spec,
         )
-        new = {one.photo.pk: _add(one, now) for one in kept}
-        embeddings += _embeddings([pair for pairs in new.values() for pair in pairs], spec)
+        again = {one.photo.pk for one in kept if one.photo.width is not None}
+        for one in kept:
+            one.photo.width, one.photo.height = one.image.width, one.image.height
+        new = {one.photo.pk: _new_faces(one, now) for one in kept}
+        came = {pk: [face for face, _ in pairs] for pk, pairs in new.items()}
+        _give_region_names(kept, came, now)
+        _give_photo_names(kept, [*now.values(), *chain.from_iterable(came.values())])
+        embeddings += _add([pair for pairs in new.values() for pair in pairs], spec)
         for one in kept:
             _note_what_the_file_says(one)
             lost = [face for face in one.gone if face.pk in gone]
-            if one.photo.width is not None and (new[one.photo.pk] or lost):
+            if one.photo.pk in again and (new[one.photo.pk] or lost):
                 _record(one, new[one.photo.pk], lost)
-        came = {pk: [face for face, _ in pairs] for pk, pairs in new.items()}
-        _give_region_names(kept, came, now)
         _finish(kept, seconds)
-        _give_photo_names(kept, [*now.values(), *chain.from_iterable(came.values())])
     return embeddings
 
 
@@ -151,11 +152,9 @@ def _unmoved(pairs: Pairs, now: dict[int, Face]) -> list[tuple[Face, FoundFace]]
     ]
 
 
-def _add(one: Plan, now: dict[int, Face]) -> list[tuple[Face, FoundFace]]:
-    """Make rows for what nobody knew, with numbers that are free."""
+def _new_faces(one: Plan, now: dict[int, Face]) -> list[tuple[Face, FoundFace]]:
+    """What nobody knew, with numbers that are free. These faces have no rows yet."""
     found = [*one.new, *one.drawn]
-    if not found:
-        return []
     taken = [face.number for face in now.values() if face.photo_id == one.photo.pk]
     numbers = free_numbers(taken=taken, many=len(found))
     faces = []
@@ -166,7 +165,14 @@ def _add(one: Plan, now: dict[int, Face]) -> list[tuple[Face, FoundFace]]:
         if place >= len(one.new):
             face.origin, face.detection_score = Face.Origin.DRAWN, 0.0
         faces.append(face)
-    return list(zip(Face.objects.bulk_create(faces), found, strict=True))
+    return list(zip(faces, found, strict=True))
+
+
+def _add(pairs: Pairs, spec: EmbedderSpec) -> list[FaceEmbedding]:
+    """Make the rows of new faces, and of what they look like."""
+    faces = Face.objects.bulk_create([face for face, _ in pairs])
+    give_covers(faces=faces)
+    return _embeddings(pairs, spec)
 
 
 def _embeddings(pairs: Pairs, spec: EmbedderSpec) -> list[FaceEmbedding]:
@@ -205,18 +211,17 @@ def _renewed_embeddings(pairs: Pairs, spec: EmbedderSpec) -> list[FaceEmbedding]
     return changed + _embeddings([pair for pair in pairs if pair[0].pk not in rows], spec)
 
 
-def _finish(plans: Sequence[Plan], seconds: dict[int, float]) -> None:
-    """Note on the photos that they are done, how large they are and how long it took."""
-    done = Photo.objects.filter(pk__in=[one.photo.pk for one in plans])
-    done.update(
-        status=Status.DONE, claim=None, claimed_by="", lease_expires_at=None,
-        finished_at=timezone.now(), error_code="", error_detail="",
-    )  # fmt: skip
+def _finish(plans: Sequence[Plan], seconds: float) -> None:
+    """Note on the photos that they are done, how large they are and how long each took."""
+    by_size: dict[tuple[int, int], list[Photo]] = {}
     for one in plans:
-        photo = one.photo
-        photo.width, photo.height = one.image.width, one.image.height
-        photo.seconds = seconds[photo.pk]
-    Photo.objects.bulk_update([one.photo for one in plans], ["width", "height", "seconds"])
+        by_size.setdefault((one.image.width, one.image.height), []).append(one.photo)
+    for (width, height), photos in by_size.items():
+        Photo.objects.filter(pk__in=[photo.pk for photo in photos]).update(
+            status=Status.DONE, claim=None, claimed_by="", lease_expires_at=None,
+            finished_at=timezone.now(), error_code="", error_detail="",
+            width=width, height=height, seconds=seconds,
+        )  # fmt: skip
 
 
 def _note_what_the_file_says(one: Plan) -> None:
