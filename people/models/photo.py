@@ -104,6 +104,8 @@ class Photo(Job):
 
     class Meta:
         ordering = ("-pk",)
+        # Whether photos of an import still wait is asked after every few of them.
+        indexes = (models.Index(fields=("batch", "status"), name="photos_of_an_import"),)
 
     def __str__(self) -> str:
         return self.original_name

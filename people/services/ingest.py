@@ -13,6 +13,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models import Exists, OuterRef
 from numpy.typing import NDArray
 
 from faceweb import memory, runtime
@@ -20,7 +21,7 @@ from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode, encode_jpeg, fitted
 from people import files
 from people.jobs import Status
-from people.models import Face, FaceEmbedding, Photo
+from people.models import Face, FaceEmbedding, Import, Photo
 from people.services import indexing, refinding, storing
 from people.services.refinding import Plan
 
@@ -40,7 +41,7 @@ class _Decoded:
 
 
 def process_photos(*, photo_ids: Sequence[int], worker: str) -> set[int]:
-    """Look at those of the photos that are queued; return the ids of the imports they belong to.
+    """Look at those of the photos that are queued; return the ids of imports that are through.
 
     Photos that another worker has, or that are done, are passed over.
     """
@@ -55,7 +56,14 @@ def process_photos(*, photo_ids: Sequence[int], worker: str) -> set[int]:
     if embeddings:
         indexing.add_embeddings(rows=embeddings)
     memory.give_back()
-    return {photo.batch_id for photo in claimed if photo.batch_id}
+    return _through({photo.batch_id for photo in claimed if photo.batch_id})
+
+
+def _through(batches: set[int]) -> set[int]:
+    """Those of the imports of which no photo waits any more."""
+    waiting = Photo.objects.pending().filter(batch=OuterRef("pk"))
+    imports = Import.objects.filter(~Exists(waiting), pk__in=batches)
+    return set(imports.values_list("pk", flat=True))
 
 
 def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:

@@ -128,6 +128,13 @@ def import_progress(batch: Import) -> ImportProgress:
     )
 
 
+def looked_at(batch: Import) -> tuple[int, int]:
+    """How many photos of an import were looked at, and how many wait."""
+    by_status = _by_status(batch.photos.all())
+    pending = _pending(by_status)
+    return sum(by_status.values()) - pending, pending
+
+
 def figures(*, points: int | None) -> dict[str, Any]:
     """Everything `manage.py stats` prints; `points` is what the index says it holds."""
     embeddings = FaceEmbedding.objects.values_list("embedder").annotate(n=Count("pk")).order_by()

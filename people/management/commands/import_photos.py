@@ -20,7 +20,7 @@ from people.jobs import Status
 from people.models import Import
 from people.problems import Refused, sentence
 from people.services import photos
-from people.services.stats import ImportProgress, import_progress
+from people.services.stats import ImportProgress, import_progress, looked_at
 
 # Files that are certainly no photos; anything else is judged by its content.
 _PASSED_OVER = {".csv", ".txt", ".json", ".xml", ".xmp", ".db", ".ini", ".md", ".html", ".pdf",
@@ -146,20 +146,19 @@ class Command(BaseCommand):
 
     def _wait(self, batch: Import) -> None:
         """Show the worker's progress until it has looked at everything and settled the names."""
-        progress = import_progress(batch)
+        done, pending = looked_at(batch)
         last, moved_at = -1, time.monotonic()
         with tqdm(
-            total=progress.total, desc="Looking", unit=" photos", disable=self.bar_off
+            total=done + pending, desc="Looking", unit=" photos", disable=self.bar_off
         ) as bar:
             while True:
-                progress = import_progress(batch)
-                looked_at = progress.done + progress.failed
-                bar.update(looked_at - bar.n)
+                done, pending = looked_at(batch)
+                bar.update(done - bar.n)
                 batch.refresh_from_db()
-                if not progress.pending and batch.settled_at is not None:
+                if not pending and batch.settled_at is not None:
                     return
-                if looked_at != last:
-                    last, moved_at = looked_at, time.monotonic()
+                if done != last:
+                    last, moved_at = done, time.monotonic()
                 elif time.monotonic() - moved_at > _SECONDS_WITHOUT_PROGRESS:
                     self.stderr.write("The worker has not answered for a minute; still waiting. "
                                       "Ctrl-C ends this display, not the import.")  # fmt: skip
