@@ -20,7 +20,10 @@ def original(key: uuid.UUID, extension: str) -> str:
 
 
 def picture(key: uuid.UUID, kind: str) -> str:
-    """`kind` is preview (to look at) or thumb (for lists); both are JPEG and upright."""
+    """`kind` is preview (to look at) or thumb (for lists); both are JPEG and upright.
+
+    Photo.picture says which of them a photo has.
+    """
     return f"{folder(key)}/{kind}.jpg"
 
 

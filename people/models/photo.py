@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 
+from people import files
 from people.jobs import Job, JobQuerySet, Status
 from people.models.counts import count_of_faces
 from people.models.face import Face
@@ -114,6 +115,11 @@ class Photo(Job):
     def version(self) -> str:
         """Differs when its pictures do; for addresses that browsers may remember."""
         return f"{self.turns}-{self.finished_at.timestamp():.0f}" if self.finished_at else ""
+
+    def picture(self, kind: str) -> str:
+        """The stored file of its preview or its thumb; of small photos, both are one."""
+        is_small = max(self.width or 0, self.height or 0) <= files.THUMB_SIDE
+        return files.picture(self.key, "preview" if is_small else kind)
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.search_key = search_key(self.original_name)[:255]

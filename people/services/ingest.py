@@ -151,20 +151,18 @@ def _plans(batch: list[_Decoded]) -> list[Plan]:
 
 
 def store_pictures(*, photo: Photo, image: DecodedImage) -> None:
-    """Write the preview and the thumbnail, over those of an earlier look."""
+    """Write the preview and, unless it is that small, the thumb, over those of an earlier look."""
     preview = fitted(image.pixels, files.PREVIEW_SIDE)
-    thumb = fitted(preview, files.THUMB_SIDE)
-    shown = encode_jpeg(preview, longest_side=files.PREVIEW_SIDE)
-    small = shown if thumb is preview else encode_jpeg(thumb, longest_side=files.THUMB_SIDE)
-    _write(files.picture(photo.key, "preview"), shown)
-    _write(files.picture(photo.key, "thumb"), small)
+    _write(files.picture(photo.key, "preview"), preview, files.PREVIEW_SIDE)
+    if max(preview.shape) > files.THUMB_SIDE:
+        _write(files.picture(photo.key, "thumb"), preview, files.THUMB_SIDE)
 
 
 def store_crops(*, crops: Iterable[tuple[str, Pixels]]) -> None:
     """Write the crops of faces, each under its name."""
     for name, crop in crops:
-        _write(name, encode_jpeg(crop, longest_side=files.CROP_SIDE))
+        _write(name, crop, files.CROP_SIDE)
 
 
-def _write(name: str, content: bytes) -> None:
-    default_storage.save(name, ContentFile(content))
+def _write(name: str, pixels: Pixels, side: int) -> None:
+    default_storage.save(name, ContentFile(encode_jpeg(pixels, longest_side=side)))

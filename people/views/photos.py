@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from people import files, tasks
+from people import tasks
 from people.forms import NameForm
 from people.models import Face, Photo
 from people.services import deletion, history, photos, regions, timeline
@@ -74,4 +74,4 @@ def image(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
         )
     if kind not in ("preview", "thumb"):
         raise Http404
-    return stored_file(request, files.picture(photo.key, kind), version=photo.version)
+    return stored_file(request, photo.picture(kind), version=photo.version)

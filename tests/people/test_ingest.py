@@ -28,9 +28,7 @@ def test_a_photo_becomes_faces_rows_files_and_points(index) -> None:
     assert (photo.width, photo.height) == (910, 1137)
     assert 0 <= face.x1 < face.x2 <= 910 and 0 <= face.y1 < face.y2 <= 1137
     assert face.person.name == "Barack Obama"
-    assert all(
-        default_storage.exists(name) for name in (face.crop.name, files.picture(photo.key, "thumb"))
-    )
+    assert all(default_storage.exists(name) for name in (face.crop.name, photo.picture("thumb")))
     row = face.embeddings.get()
     assert row.indexed_at is not None
     vector = np.frombuffer(row.vector, np.float32)
