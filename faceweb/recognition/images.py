@@ -168,11 +168,13 @@ def fitted(pixels: Pixels, longest_side: int) -> Pixels:
     share = longest_side / max(height, width)
     if share >= 1:
         return pixels
-    size = (max(1, round(width * share)), max(1, round(height * share)))
-    # Down to half, weighted means of neighbours look like those of areas, and take a quarter of the
-    # time.
-    way = cv2.INTER_LINEAR if share > 0.5 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=way), np.uint8)
+    wanted = (max(1, round(width * share)), max(1, round(height * share)))
+    small = np.ascontiguousarray(pixels)
+    # By halves, so that interpolation misses no pixel: a fifth of the time that areas' means take.
+    while max(height, width) > 2 * longest_side:
+        height, width = (height + 1) // 2, (width + 1) // 2
+        small = np.asarray(cv2.resize(small, (width, height)), np.uint8)
+    return np.asarray(cv2.resize(small, wanted), np.uint8)
 
 
 def encode_jpeg(pixels: Pixels, *, longest_side: int, quality: int = 85) -> bytes:
