@@ -122,5 +122,9 @@ class Photo(Job):
         return files.picture(self.key, "preview" if is_small else kind)
 
     def save(self, *args: object, **kwargs: object) -> None:
-        self.search_key = search_key(self.original_name)[:255]
+        self.fill_search_key()
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def fill_search_key(self) -> None:
+        """Derive the key from the name; whoever makes rows without `save` must ask for it."""
+        self.search_key = search_key(self.original_name)[:255]

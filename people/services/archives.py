@@ -26,8 +26,9 @@ from faceweb.recognition import embedders
 from faceweb.recognition.drawn import usual_landmarks
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.geometry import prominence, upright_box
-from faceweb.recognition.images import DecodedImage, decode, encode_jpeg, stored_orientation
+from faceweb.recognition.images import DecodedImage, decode, stored_orientation
 from faceweb.recognition.pipeline import portrait
+from faceweb.recognition.previews import encode_jpeg
 from people import files
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Import, Photo
@@ -223,9 +224,8 @@ def _store(
     written: list[str] = []
     try:
         with transaction.atomic():
-            photo = photos.add_photo(
-                batch=batch, file=file, name=path.name, size=path.stat().st_size, limit=False
-            )
+            incoming = photos.Incoming(file, path.name, path.stat().st_size)
+            photo = photos.add_photo(batch=batch, incoming=incoming, limit=False)
             if photo is None:
                 outcome.known += 1
                 return

@@ -133,7 +133,7 @@ def real_value(kept: Kept, field: str, value: Any) -> Any:
     return found.to_python(value)
 
 
-def in_chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+def in_chunks(items: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:
     remaining = iter(items)
-    while chunk := list(islice(remaining, CHUNK)):
+    while chunk := list(islice(remaining, size)):
         yield chunk

@@ -4,7 +4,8 @@ import hashlib
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -25,6 +26,7 @@ from people.services import regions, rescans
 from people.services.changes import in_chunks
 
 _CHUNK = 1024 * 1024
+_TOGETHER = 8  # uploads whose rows are made in one transaction
 # "Ana 2", "Ana-2", "Ana (2)", "Ana2", "Ana 2003 07"
 _TRAILING_NUMBERS = re.compile(r"(?:[\s.,#-]*\(?\d+\)?)+$")
 _EXTENSIONS = {
@@ -39,22 +41,42 @@ def start_import(*, kind: str, names: str = "none", source: str = "", user: Any 
     return Import.objects.create(kind=kind, names=names, source=source, created_by=user)
 
 
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """A file that may become a photo. `file` is read from its start.
+
+    `folder` is the name of the folder it lay in, `sidecar` the XMP file that lay beside it.
+    """
+
+    file: BinaryIO
+    name: str
+    size: int
+    folder: str = ""
+    sidecar: bytes = b""
+
+
+# What became of a file: a photo to look at, none if it is here already, or why it was not taken.
+Outcome = Photo | None | Refused | OSError
+
+
 def add_uploads(
     *, batch: Import, uploads: Iterable[Any], with_regions: bool = False
 ) -> list[Photo]:
     """Store uploaded files; return the photos to look at. Refusals are kept on the import."""
     added = []
-    for upload in uploads:
-        try:
-            photo = add_photo(
-                batch=batch, file=upload, name=upload.name, size=upload.size,
-                with_regions=with_regions,
-            )  # fmt: skip
-        except Refused as refusal:
-            note_refusal(batch=batch, name=upload.name, code=refusal.code)
-        else:
-            if photo is not None:
-                added.append(photo)
+    for few in in_chunks(uploads, size=_TOGETHER):
+        outcomes = add_photos(
+            batch=batch,
+            incoming=[Incoming(upload, upload.name, upload.size) for upload in few],
+            with_regions=with_regions,
+        )
+        for upload, outcome in zip(few, outcomes, strict=True):
+            if isinstance(outcome, OSError):
+                raise outcome
+            if isinstance(outcome, Refused):
+                note_refusal(batch=batch, name=upload.name, code=outcome.code)
+            elif outcome is not None:
+                added.append(outcome)
     return added
 
 
@@ -65,65 +87,101 @@ def refuse_rest(*, batch: Import, uploads: Iterable[Any]) -> None:
 
 
 def add_photo(
+    *, batch: Import, incoming: Incoming, limit: bool = True, with_regions: bool = False
+) -> Photo | None:
+    """Store one picture; see add_photos. Raises Refused and OSError."""
+    [outcome] = add_photos(batch=batch, incoming=[incoming], limit=limit, with_regions=with_regions)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def add_photos(
     *,
     batch: Import,
-    file: BinaryIO,
-    name: str,
-    size: int,
-    folder: str = "",
+    incoming: Sequence[Incoming],
     limit: bool = True,
     with_regions: bool = False,
-    sidecar: bytes = b"",
-) -> Photo | None:
-    """Store one picture and make its row, queued; None if the same picture is here already.
+) -> list[Outcome]:
+    """Store a few pictures and make their rows, queued; say for each in order what became of it.
 
-    `file` is read from its start; `folder` is the name of the folder it lay in. With
-    `with_regions`, the names that the file or its XMP `sidecar` has for places in the picture
-    are kept; a picture that is here without them is queued again and returned. Raises Refused
-    with the code empty, not_an_image, damaged, too_many_pixels or too_large.
+    With `with_regions`, the names that the file or its sidecar has for places in the picture are
+    kept; a picture that is here without them is queued again and comes back as its photo. Refused
+    has the code empty, not_an_image, damaged, too_many_pixels or too_large.
     """
-    if limit and size > settings.FACEWEB_MAX_UPLOAD_MB * 1024 * 1024:
-        raise Refused("too_large", f"{size} bytes")
-    hint = name_from(batch.names, file_name=name, folder=folder)
-    sha256 = _sha256(file)
-    named = regions.read(file=file, sidecar=sidecar) if with_regions else []
-    if _is_known(batch, sha256, hint):
-        return _with_regions(batch, sha256, named)
+    read = [_attempt(_read, batch, one, limit, with_regions) for one in incoming]
+    sums = [one.sha256 for one in read if isinstance(one, Photo)]
+    known = set(Photo.objects.filter(sha256__in=sums).values_list("sha256", flat=True))
+    stored: list[Photo] = []
+    outcomes: list[Outcome] = []
+    for one, file in zip(read, incoming, strict=True):
+        outcome: Outcome = one
+        if isinstance(one, Photo) and one.sha256 not in known:
+            outcome = _attempt(_stored, one, file.file)
+            if isinstance(outcome, Photo):
+                stored.append(outcome)
+                known.add(outcome.sha256)
+        outcomes.append(outcome)
+    _make_rows(stored)
+    return [
+        _known(batch, one) if isinstance(one, Photo) and one.pk is None else one for one in outcomes
+    ]
+
+
+def _attempt(step: Callable[..., Photo], *values: Any) -> Photo | Refused | OSError:
     try:
-        header = read_header(file, max_pixels=settings.FACEWEB_MAX_PIXELS)
+        return step(*values)
     except ImageError as error:
-        raise Refused(error.problem.value, error.detail) from error
+        return Refused(error.problem.value, error.detail)
+    except (Refused, OSError) as error:
+        return error
+
+
+def _read(batch: Import, incoming: Incoming, limit: bool, with_regions: bool) -> Photo:
+    """A photo that is not stored yet, with what is known of it before it is opened."""
+    if limit and incoming.size > settings.FACEWEB_MAX_UPLOAD_MB * 1024 * 1024:
+        raise Refused("too_large", f"{incoming.size} bytes")
+    hint = name_from(batch.names, file_name=incoming.name, folder=incoming.folder)
     photo = Photo(
         key=uuid.uuid4(),
-        sha256=sha256,
-        original_name=files.shown_name(name),
-        media_type=header.media_type,
-        size=size,
+        sha256=_sha256(incoming.file),
+        original_name=files.shown_name(incoming.name),
+        size=incoming.size,
         source=batch.source,
         batch=batch,
         name_hint=hint,
         hint_key=name_key(hint),
         naming=Photo.Naming.WAITING if hint else Photo.Naming.NONE,
-        regions=named,
     )
-    if _store(photo, file):
-        return photo
-    _is_known(batch, sha256, hint)
-    return _with_regions(batch, sha256, named)
+    photo.fill_search_key()
+    if with_regions:
+        photo.regions = regions.read(file=incoming.file, sidecar=incoming.sidecar)
+    return photo
 
 
-def _store(photo: Photo, file: BinaryIO) -> bool:
-    """Store a picture and its row; False if the same picture arrived at the same moment."""
+def _stored(photo: Photo, file: BinaryIO) -> Photo:
+    """The photo, with its file in the storage."""
+    photo.media_type = read_header(file, max_pixels=settings.FACEWEB_MAX_PIXELS).media_type
     file.seek(0)
     path = files.original(photo.key, _EXTENSIONS[photo.media_type])
     photo.file.name = default_storage.save(path, File(file))
+    return photo
+
+
+def _make_rows(photos: Sequence[Photo]) -> None:
+    """Make the rows of stored photos. Those whose picture arrived at this very moment get none."""
     try:
         with transaction.atomic():
-            photo.save(force_insert=True)
+            Photo.objects.bulk_create(photos)
     except IntegrityError:
-        default_storage.delete(photo.file.name)
-        return False
-    return True
+        for photo in photos:
+            photo.pk = None
+            try:
+                with transaction.atomic():
+                    photo.save(force_insert=True)
+            except IntegrityError:
+                photo.pk = None
+                default_storage.delete(photo.file.name or "")
 
 
 def note_refusal(*, batch: Import, name: str, code: str) -> None:
@@ -167,28 +225,22 @@ def name_from(names: str, *, file_name: str, folder: str) -> str:
     return name[:200] if any(c.isalpha() for c in name) else ""
 
 
-def _is_known(batch: Import, sha256: str, hint: str) -> bool:
-    """Whether the picture is here already; a photo without a name then takes one that came."""
-    known = Photo.objects.filter(sha256=sha256)
-    if not known.exists():
-        return False
-    if hint:
+def _known(batch: Import, photo: Photo) -> Photo | None:
+    """Note that a picture is here already, and give its photo what this one has and it lacks.
+
+    Returns it if it has to be looked at again.
+    """
+    known = Photo.objects.filter(sha256=photo.sha256)
+    if photo.name_hint:
         known.filter(name_hint="").update(
-            name_hint=hint, hint_key=name_key(hint), naming=Photo.Naming.WAITING, batch=batch
+            name_hint=photo.name_hint, hint_key=photo.hint_key, naming=photo.naming, batch=batch
         )
     note_known(batch=batch)
-    return True
-
-
-def _with_regions(batch: Import, sha256: str, named: list[dict[str, Any]]) -> Photo | None:
-    """The known photo, queued again, if it had no named regions before; else None."""
-    if not named:
+    if not photo.regions or not known.filter(regions=[]).update(regions=photo.regions, batch=batch):
         return None
-    known = Photo.objects.filter(sha256=sha256, regions=[])
-    if not known.update(regions=named, batch=batch):
-        return None
-    rescans.again(photo_ids=list(Photo.objects.filter(sha256=sha256).values_list("pk", flat=True)))
-    return Photo.objects.get(sha256=sha256)
+    rescans.again(photo_ids=list(known.values_list("pk", flat=True)))
+    looked_at_again: Photo = known.get()
+    return looked_at_again
 
 
 def _sha256(file: BinaryIO) -> str:

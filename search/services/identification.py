@@ -18,8 +18,9 @@ from django.utils import timezone
 
 from faceweb import runtime
 from faceweb.recognition.errors import ImageError
-from faceweb.recognition.images import DecodedImage, decode, encode_jpeg
+from faceweb.recognition.images import DecodedImage, decode
 from faceweb.recognition.pipeline import FoundFace
+from faceweb.recognition.previews import encode_jpeg
 from people.files import CROP_SIDE, PREVIEW_SIDE
 from people.jobs import Status
 from people.models import FileRemoval

@@ -1,6 +1,7 @@
 """Taking photos in."""
 
 import io
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
@@ -14,10 +15,9 @@ from tests.factories import make_face, make_import, make_photo, picture
 pytestmark = pytest.mark.django_db
 
 
-def add(batch, content: bytes, name: str = "a.jpg", **options):
-    return photos.add_photo(
-        batch=batch, file=io.BytesIO(content), name=name, size=len(content), **options
-    )
+def add(batch, content: bytes, name: str = "a.jpg", folder: str = "", **options):
+    incoming = photos.Incoming(io.BytesIO(content), name, len(content), folder)
+    return photos.add_photo(batch=batch, incoming=incoming, **options)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,49 @@ def test_the_same_picture_is_known_whatever_its_name() -> None:
     assert add(batch, content, "b.jpg") is None
     batch.refresh_from_db()
     assert (Photo.objects.count(), batch.known) == (1, 1)
+
+
+def test_several_are_added_together_and_each_has_its_outcome() -> None:
+    class Gone(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise FileNotFoundError("gone")
+
+    batch = make_import(names="file")
+    known, new = picture(), picture(90, 60)
+    add(batch, known, "known.jpg")
+    contents = [new, known, b"nonsense", b"", new, picture(70, 50)]
+    incoming = [photos.Incoming(io.BytesIO(c), f"Ana_{n}.jpg", 9) for n, c in enumerate(contents)]
+    outcomes = photos.add_photos(batch=batch, incoming=[*incoming, photos.Incoming(Gone(), "x", 9)])
+    first, again, wrong, empty, twice, last, gone = outcomes
+    assert (again, twice) == (None, None)
+    assert (wrong.code, empty.code, type(gone)) == ("not_an_image", "empty", FileNotFoundError)
+    assert [first, last] == list(Photo.objects.filter(pk__in=[first.pk, last.pk]).order_by("pk"))
+    assert (first.search_key, first.name_hint, first.status) == ("ana_0.jpg", "Ana", "queued")
+    batch.refresh_from_db()
+    assert batch.known == 2
+
+
+def test_a_picture_that_arrives_at_the_same_moment_is_stored_once(monkeypatch) -> None:
+    batch, content = make_import(), picture()
+    media = Path(default_storage.location)
+    before = set(media.rglob("original.*"))
+    real = photos._stored
+
+    def slow(photo: Photo, file) -> Photo:
+        if not Photo.objects.exists():
+            monkeypatch.setattr(photos, "_stored", real)
+            assert add(batch, content, "first.jpg") is not None
+        return real(photo, file)
+
+    monkeypatch.setattr(photos, "_stored", slow)
+    files = [(content, "second.jpg"), (picture(90, 60), "other.jpg")]
+    incoming = [photos.Incoming(io.BytesIO(c), name, len(c)) for c, name in files]
+    second, other = photos.add_photos(batch=batch, incoming=incoming)
+    assert second is None
+    assert {p.original_name for p in Photo.objects.all()} == {"first.jpg", "other.jpg"}
+    assert other.original_name == "other.jpg"
+    assert all(default_storage.exists(p.file.name) for p in Photo.objects.all())
+    assert len(set(media.rglob("original.*")) - before) == 2
 
 
 def test_a_name_that_comes_later_is_taken() -> None:

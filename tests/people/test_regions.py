@@ -32,10 +32,10 @@ def with_regions(*named: Region, name: str = "obama.jpg", orientation: int = 1) 
 
 
 def add(content: bytes, **options) -> Photo | None:
-    return photos.add_photo(
-        batch=options.pop("batch", None) or make_import(names="none"), file=io.BytesIO(content),
-        name="a.jpg", size=len(content), **options,
-    )  # fmt: skip
+    sidecar = options.pop("sidecar", b"")
+    incoming = photos.Incoming(io.BytesIO(content), "a.jpg", len(content), sidecar=sidecar)
+    batch = options.pop("batch", None) or make_import(names="none")
+    return photos.add_photo(batch=batch, incoming=incoming, **options)
 
 
 def entry(name: str, box, **values) -> dict:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from faceweb.recognition.errors import ImageError, ImageProblem
-from faceweb.recognition.images import decode, encode_jpeg, read_header
+from faceweb.recognition.images import decode, read_header
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -467,37 +467,6 @@ def test_reading_the_header_decodes_nothing():
     header = read_header(content[: len(content) // 2])
     assert (header.width, header.height) == (11_000, 11_000)
     assert time.perf_counter() - start < 0.2
-
-
-def test_a_jpeg_for_display_fits_the_square_and_keeps_its_proportions():
-    encoded = encode_jpeg(quadrants(300, 900), longest_side=200)
-    picture = Image.open(io.BytesIO(encoded))
-    assert picture.format == "JPEG"
-    assert picture.size == (200, 67)
-    assert is_upright(np.asarray(picture))
-
-
-def test_a_jpeg_for_display_is_not_enlarged():
-    picture = Image.open(io.BytesIO(encode_jpeg(quadrants(40, 80), longest_side=200)))
-    assert picture.size == (80, 40)
-
-
-def test_a_jpeg_for_display_carries_no_metadata_of_the_photo():
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F], exif[0x9286] = 6, "Camera", "a private note"
-    photo = file_of(quadrants(), "JPEG", exif=exif, comment=b"a private note")
-    encoded = encode_jpeg(decode(photo).pixels, longest_side=100)
-    assert b"private" in photo
-    assert b"private" not in encoded
-    picture = Image.open(io.BytesIO(encoded))
-    assert not picture.getexif()
-    assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
-
-
-def test_a_view_into_a_turned_picture_can_be_encoded():
-    turned = np.rot90(quadrants(300, 900)[10:290, 10:890], 2)
-    picture = Image.open(io.BytesIO(encode_jpeg(turned, longest_side=100)))
-    assert picture.size == (100, 32)
 
 
 # --- a folder of hard photos --------------------------------------------------------------------

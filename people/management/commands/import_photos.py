@@ -1,10 +1,11 @@
 """Import a folder of photos."""
 
+import contextlib
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from faceweb.management.checks import check_weights
 from faceweb.recognition.metadata import MAX_PACKET
 from people import tasks
 from people.jobs import Status
-from people.models import Import
+from people.models import Import, Photo
 from people.problems import Refused, sentence
 from people.services import photos
+from people.services.changes import in_chunks
+from people.services.photos import Incoming
 from people.services.stats import ImportProgress, import_progress, looked_at
 
 # Files that are certainly no photos; anything else is judged by its content.
@@ -103,32 +106,49 @@ class Command(BaseCommand):
 
     def _store(self, batch: Import, folder: Path, *, inline: bool) -> None:
         """Copy every new photo in and queue it."""
-        chunk: list[int] = []
-        for path in tqdm(list(_files(folder)), desc="Storing", unit=" files", disable=self.bar_off):
-            try:
-                with path.open("rb") as file:
-                    photo = photos.add_photo(
-                        batch=batch, file=file, name=path.name, size=path.stat().st_size,
-                        folder=_folder_of(folder, path), limit=False,
-                        with_regions=self.with_regions,
+        added: list[int] = []
+        paths = list(_files(folder))
+        with tqdm(total=len(paths), desc="Storing", unit=" files", disable=self.bar_off) as bar:
+            for few in in_chunks(paths, size=tasks.PHOTOS_PER_TASK):
+                added += self._store_few(batch, folder, few)
+                bar.update(len(few))
+                if len(added) >= tasks.PHOTOS_PER_TASK and not inline:
+                    tasks.enqueue_photos(added)
+                    added = []
+        if not inline:
+            tasks.enqueue_photos(added)
+            tasks.enqueue_settling(batch.pk)
+
+    def _store_few(self, batch: Import, folder: Path, paths: Sequence[Path]) -> list[int]:
+        """Store some of the files together; return the ids of the photos to look at."""
+        incoming: dict[Path, Incoming] = {}
+        with contextlib.ExitStack() as opened:
+            for path in paths:
+                try:
+                    file = opened.enter_context(path.open("rb"))
+                    incoming[path] = Incoming(
+                        file, path.name, path.stat().st_size, folder=_folder_of(folder, path),
                         sidecar=_sidecar(path) if self.with_regions else b"",
                     )  # fmt: skip
-            except Refused as refusal:
-                photos.note_refusal(batch=batch, name=_below(folder, path), code=refusal.code)
-                continue
-            except OSError as error:
-                self.stderr.write(f"{path}: {error.strerror}; passed over")
-                continue
-            if batch.names == Import.Names.FOLDER and path.parent == folder:
+                except OSError as error:
+                    self._pass_over(path, error)
+            outcomes = photos.add_photos(
+                batch=batch,
+                incoming=list(incoming.values()),
+                limit=False,
+                with_regions=self.with_regions,
+            )
+        for path, outcome in zip(incoming, outcomes, strict=True):
+            if isinstance(outcome, OSError):
+                self._pass_over(path, outcome)
+            elif isinstance(outcome, Refused):
+                photos.note_refusal(batch=batch, name=_below(folder, path), code=outcome.code)
+            elif batch.names == Import.Names.FOLDER and path.parent == folder:
                 self.loose += 1
-            if photo is not None and not inline:
-                chunk.append(photo.pk)
-                if len(chunk) == tasks.PHOTOS_PER_TASK:
-                    tasks.enqueue_photos(chunk)
-                    chunk = []
-        if not inline:
-            tasks.enqueue_photos(chunk)
-            tasks.enqueue_settling(batch.pk)
+        return [photo.pk for photo in outcomes if isinstance(photo, Photo)]
+
+    def _pass_over(self, path: Path, error: OSError) -> None:
+        self.stderr.write(f"{path}: {error.strerror}; passed over")
 
     def _look_inline(self, batch: Import) -> None:
         from people.services import indexing, ingest, matching
