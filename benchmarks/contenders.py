@@ -22,7 +22,7 @@ import numpy as np
 
 Photos = list[np.ndarray]
 Look = Callable[[Photos], int]
-BATCH = 8  # photos in one task of faceweb's worker
+BATCH = 16  # photos in one task of faceweb's worker
 
 
 def faceweb(threads: int, *, detector: str = "mtcnn") -> Look:

@@ -4,7 +4,7 @@ They import the worker's services when they run: whoever merely queues a task mu
 models or the index.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from celery import Task, shared_task
@@ -15,9 +15,12 @@ from faceweb import queues
 from people.jobs import Status
 from people.models import Edit, EditSubject, Face, Photo
 from people.services import coverage
+from people.services.changes import in_chunks
 
-# Small enough that a search never waits long for a free thread, large enough for batches.
-PHOTOS_PER_TASK = 8
+# Large enough that what a task costs in itself hardly counts, small enough that a search never
+# waits long for a free thread: a few large photos take as long as many small ones.
+PHOTOS_PER_TASK = 16
+_BYTES_PER_TASK = 2_000_000
 # How many such tasks are queued at once where there may be thousands of them.
 _TASKS_AT_ONCE = 4
 
@@ -146,7 +149,24 @@ def judge_faces(after: int = 0) -> None:
 
 
 def enqueue_photos(photo_ids: Iterable[int]) -> None:
-    queues.send_in_chunks(process_photos, photo_ids, PHOTOS_PER_TASK)
+    for some in in_chunks(photo_ids):
+        sizes = Photo.objects.filter(pk__in=some).order_by("pk").values_list("pk", "size")
+        for ids in _portions(sizes):
+            queues.send(process_photos, ids)
+
+
+def _portions(sizes: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """The ids of photos for one task each, from the ids and the sizes of files in bytes."""
+    ids: list[int] = []
+    total = 0
+    for pk, size in sizes:
+        if ids and (len(ids) == PHOTOS_PER_TASK or total + size > _BYTES_PER_TASK):
+            yield ids
+            ids, total = [], 0
+        ids.append(pk)
+        total += size
+    if ids:
+        yield ids
 
 
 def enqueue_again(photo_ids: Iterable[int]) -> None:

@@ -54,3 +54,13 @@ def signed_in(client: Client, user) -> Client:
 def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks compute in 32 bits, whatever this processor is quick at."""
     monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[tuple[str, list[int]]]:
+    """What was queued for the worker, by the name of the task."""
+    from faceweb import queues
+
+    found: list[tuple[str, list[int]]] = []
+    monkeypatch.setattr(queues, "send", lambda task, *args: found.append((task.name, *args)))
+    return found

@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from faceweb import queues
 from people.models import Face, Photo
 from people.services import boxes
 from tests.factories import make_face, make_person, make_photo
@@ -26,14 +25,6 @@ def text(response) -> str:
 
 def sides(x1: float, y1: float, x2: float, y2: float, **more) -> dict:
     return {"x1": x1, "y1": y1, "x2": x2, "y2": y2, **more}
-
-
-@pytest.fixture
-def sent(monkeypatch) -> list[tuple[str, list[int]]]:
-    """What was queued for the worker, by the name of the task."""
-    found: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr(queues, "send", lambda task, *args: found.append((task.name, *args)))
-    return found
 
 
 # --- drawing -------------------------------------------------------------------------------------
@@ -176,15 +167,18 @@ def test_looking_again(signed_in: Client, sent) -> None:
 
 
 def test_looking_at_several_again(signed_in: Client, sent) -> None:
-    photos = [make_photo() for _ in range(10)]
+    photos = [make_photo() for _ in range(20)]
     url = reverse("photos-again")
     assert "Choose at least one photo" in text(signed_in.post(url, follow=True))
-    chosen = {"photos": [*(p.pk for p in photos[:9]), "x", "99999"]}
+    chosen = {"photos": [*(p.pk for p in photos[:17]), "x", "99999"]}
     page = signed_in.post(url, {**chosen, "next": "/photos/?page=1"}, follow=True)
-    assert "9 photos are looked at again" in text(page)
-    assert Photo.objects.filter(status="queued").count() == 9
+    assert "17 photos are looked at again" in text(page)
+    assert Photo.objects.filter(status="queued").count() == 17
     # More than a few wait in their turn, in parts.
-    assert [name for name, _ in sent] == ["people.process_photos"] * 2
+    assert [(name, len(ids)) for name, ids in sent] == [
+        ("people.process_photos", 16),
+        ("people.process_photos", 1),
+    ]
 
 
 def test_the_list_offers_a_choice(signed_in: Client) -> None:
