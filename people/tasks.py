@@ -20,7 +20,7 @@ from people.services.changes import in_chunks
 # Large enough that what a task costs in itself hardly counts, small enough that a search never
 # waits long for a free thread: a few large photos take as long as many small ones.
 PHOTOS_PER_TASK = 16
-_BYTES_PER_TASK = 2_000_000
+_BYTES_PER_TASK = 1_000_000
 # How many such tasks are queued at once where there may be thousands of them.
 _TASKS_AT_ONCE = 4
 

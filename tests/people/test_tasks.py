@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
         ([], []),
         ([10_000] * 33, [16, 16, 1]),
         ([5 * MEGABYTE] * 3, [1, 1, 1]),  # large photos one at a time, never none
-        ([900_000, 900_000, 900_000, 10_000], [2, 2]),
+        ([400_000, 400_000, 400_000, 10_000], [2, 2]),
     ],
 )
 def test_a_task_has_many_small_photos_or_few_large_ones(sent, sizes, parts) -> None:
