@@ -21,8 +21,8 @@ from people.services.changes import in_chunks
 # waits long for a free thread: a few large photos take as long as many small ones.
 PHOTOS_PER_TASK = 16
 _BYTES_PER_TASK = 1_000_000
-# How many such tasks are queued at once where there may be thousands of them.
-_TASKS_AT_ONCE = 4
+# How many photos are queued at once where there may be thousands of them.
+_QUEUED_AT_ONCE = 32
 
 # Another thread is at the same work: this comes again soon, and holds no thread meanwhile.
 _BUSY: dict[str, Any] = {"countdown": 2, "max_retries": 1000}
@@ -191,19 +191,12 @@ def enqueue_embedding(*, after: int = 0) -> None:
     waiting = queues.waiting("maintenance")
     if waiting is None or waiting > 1:
         return
-    found = coverage.photos_to_embed(after=after, limit=_TASKS_AT_ONCE * PHOTOS_PER_TASK)
-    crashes = dict(found.values_list("pk", "crashes"))
-    if not crashes:
-        return
-    last = max(crashes)
-    together = [pk for pk, count in crashes.items() if not count]
-    alone = [[pk] for pk, count in crashes.items() if count]
-    chunks = [
-        together[start : start + PHOTOS_PER_TASK]
-        for start in range(0, len(together), PHOTOS_PER_TASK)
-    ]
-    for chunk in (*chunks, *alone):
-        queues.send(embed_photos, chunk, last)
+    found = coverage.photos_to_embed(after=after, limit=_QUEUED_AT_ONCE)
+    photos = list(found.values_list("pk", "size", "crashes"))
+    together = _portions((pk, size) for pk, size, crashes in photos if not crashes)
+    alone = [[pk] for pk, _, crashes in photos if crashes]
+    for ids in (*together, *alone):
+        queues.send(embed_photos, ids, photos[-1][0])
 
 
 def enqueue_settling(batch_id: int) -> None:
