@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from faceweb import memory, runtime
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode
-from faceweb.recognition.previews import encode_jpeg, fitted
+from faceweb.recognition.previews import encode_jpeg
+from faceweb.recognition.reducing import fitted
 from people import files
 from people.jobs import Status
 from people.models import Face, FaceEmbedding, Import, Photo

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from faceweb.recognition.images import decode
-from faceweb.recognition.previews import encode_jpeg, fitted
+from faceweb.recognition.previews import encode_jpeg
+from faceweb.recognition.reducing import fitted
 from tests.recognition.test_images import file_of, is_upright, quadrants
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from faceweb.recognition.detection import Float32
 from faceweb.recognition.engine import Device
+from faceweb.recognition.reducing import fitted
 
 Pixels = NDArray[np.uint8]
 Sums = NDArray[np.int32]
@@ -25,6 +26,7 @@ Indices = NDArray[np.int64]
 MOST_ROWS = 32_000
 
 _STEP = 16
+_LOW_PIXELS = 257  # of 255 each come to no more than 16 bits hold
 _CACHED = 1_000_000  # bytes
 GRAY = 127.5
 
@@ -33,12 +35,7 @@ _NO_MAP = np.zeros(0, np.int16)  # remap's second map, which whole coordinates h
 
 def reduced(picture: Pixels, longest_side: float) -> tuple[Pixels, float]:
     """The picture within `longest_side`, and how many of its pixels one pixel covers."""
-    height, width = picture.shape[:2]
-    scale = max(height, width) / longest_side
-    if scale <= 1:
-        return picture, 1.0
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+    return fitted(picture, longest_side), max(1.0, max(picture.shape) / longest_side)
 
 
 class Tables:
@@ -70,19 +67,20 @@ class Tables:
         `to` (height, 3 * width) is where it is written, with a pixel's three numbers in a row.
         """
         width, height = (int(side) for side in self.sizes[owner])
-        left, right, across = whole(width, to.shape[1] // 3)
+        left, right, across = _numbers(width, to.shape[1] // 3)
         top, bottom, down = whole(height, len(to))
+        largest = int((right - left).max()) // 3 * int((bottom - top).max())
+        table = self._low if largest <= _LOW_PIXELS else self._sums
+        sums = table.reshape(len(table), -1)[:, : 3 * (width + 1)]
         first = self._tops[owner]
-        sums = self._sums[first : first + height + 1, : width + 1]
-        across = across.repeat(3)
         # A few rows at a time stay in the processor's cache.
         step = max(1, _CACHED // sums[0].nbytes)
         for part in (slice(start, start + step) for start in range(0, len(to), step)):
-            rows = sums.take(bottom[part], 0)
-            rows -= sums.take(top[part], 0)
+            rows = sums[first + bottom[part]]
+            rows -= sums[first + top[part]]
             totals = rows.take(right, 1)
             totals -= rows.take(left, 1)
-            means = totals.reshape(len(totals), -1).astype(np.float32)
+            means = totals.astype(np.float32)
             means *= across
             means *= down[part, None]
             np.subtract(means, GRAY, out=to[part])
@@ -110,6 +108,8 @@ class Tables:
             height, width = picture.shape[:2]
             # Given a place of the right size, OpenCV writes there.
             cv2.integral(picture, self._sums[top : top + height + 1, : width + 1])
+        # Differences of sums of few pixels fit 16 bits, even where the sums themselves do not.
+        self._low = self._sums.astype(np.uint16)
 
     def _means(
         self, owners: Indices, left: Indices, right: Indices, top: Indices, bottom: Indices
@@ -151,6 +151,18 @@ def whole(length: int, parts: int) -> tuple[Indices, Indices, Float32]:
     """The spans of `parts` equal parts of a whole side, and one over their lengths."""
     (start,), (end,) = _spans(np.zeros(1, np.int64), np.full(1, length), parts)
     return start, end, (1 / (end - start)).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def _numbers(length: int, parts: int) -> tuple[Indices, Indices, Float32]:
+    """The same in numbers, of which a pixel of a row has three."""
+    start, end, shares = whole(length, parts)
+    colours = np.arange(3)
+    return (
+        (3 * start[:, None] + colours).ravel(),
+        (3 * end[:, None] + colours).ravel(),
+        shares.repeat(3),
+    )
 
 
 def _spans(first: Indices, end: Indices, parts: int) -> tuple[Indices, Indices]:
