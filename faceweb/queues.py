@@ -1,17 +1,13 @@
 """Sending tasks to the worker, and asking the broker how much waits."""
 
 import logging
-from collections.abc import Iterable
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = logging.getLogger("faceweb.queues")
-
-Item = TypeVar("Item")
 
 
 def send(task: Any, *args: object) -> None:
@@ -27,13 +23,6 @@ def send(task: Any, *args: object) -> None:
             log.warning("the broker does not answer (%s); %s is queued later", error, task.name)
 
     transaction.on_commit(publish)
-
-
-def send_in_chunks(task: Any, ids: Iterable[Any], size: int) -> None:
-    """Queue a task for every `size` ids."""
-    remaining = iter(ids)
-    while chunk := list(islice(remaining, size)):
-        send(task, chunk)
 
 
 def waiting(queue: str) -> int | None:

@@ -21,6 +21,8 @@ from people.services.changes import in_chunks
 # waits long for a free thread: a few large photos take as long as many small ones.
 PHOTOS_PER_TASK = 16
 _BYTES_PER_TASK = 1_000_000
+# How many photos that someone has open go past those of an import.
+_FEW = 8
 # How many photos are queued at once where there may be thousands of them.
 _QUEUED_AT_ONCE = 32
 
@@ -149,10 +151,14 @@ def judge_faces(after: int = 0) -> None:
 
 
 def enqueue_photos(photo_ids: Iterable[int]) -> None:
+    _enqueue(process_photos, photo_ids)
+
+
+def _enqueue(task: Task, photo_ids: Iterable[int]) -> None:
     for some in in_chunks(photo_ids):
         sizes = Photo.objects.filter(pk__in=some).order_by("pk").values_list("pk", "size")
         for ids in _portions(sizes):
-            queues.send(process_photos, ids)
+            queues.send(task, ids)
 
 
 def _portions(sizes: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
@@ -172,15 +178,12 @@ def _portions(sizes: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
 def enqueue_again(photo_ids: Iterable[int]) -> None:
     """For photos that somebody asked to be looked at again: a few at once, many in their turn."""
     ids = list(photo_ids)
-    if len(ids) > PHOTOS_PER_TASK:
-        enqueue_photos(ids)
-    elif ids:
-        queues.send(look_again, ids)
+    _enqueue(process_photos if len(ids) > _FEW else look_again, ids)
 
 
 def enqueue_boxes(photo_ids: Iterable[int]) -> None:
     """For photos with boxes that were drawn or moved."""
-    queues.send_in_chunks(look_at_boxes, photo_ids, PHOTOS_PER_TASK)
+    _enqueue(look_at_boxes, photo_ids)
 
 
 def enqueue_embedding(*, after: int = 0) -> None:

@@ -58,13 +58,15 @@ def process_photos(*, photo_ids: Sequence[int], worker: str) -> set[int]:
     if embeddings:
         indexing.add_embeddings(rows=embeddings)
     memory.give_back()
-    return _through({photo.batch_id for photo in claimed if photo.batch_id})
+    return _through(claimed)
 
 
-def _through(batches: set[int]) -> set[int]:
-    """Those of the imports of which no photo waits any more."""
+def _through(photos: Iterable[Photo]) -> set[int]:
+    """The ids of the imports of these photos of which none waits any more."""
+    # Asked now: a photo may have come once more, in another import.
+    own = Photo.objects.filter(pk__in=[photo.pk for photo in photos]).order_by().values("batch")
     waiting = Photo.objects.pending().filter(batch=OuterRef("pk"))
-    imports = Import.objects.filter(~Exists(waiting), pk__in=batches)
+    imports = Import.objects.filter(~Exists(waiting), pk__in=own)
     return set(imports.values_list("pk", flat=True))
 
 

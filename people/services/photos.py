@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 
 from faceweb.recognition.errors import ImageError
@@ -38,7 +38,8 @@ _EXTENSIONS = {
 
 def start_import(*, kind: str, names: str = "none", source: str = "", user: Any = None) -> Import:
     """Begin an upload or a folder import."""
-    return Import.objects.create(kind=kind, names=names, source=source, created_by=user)
+    words = "".join(c for c in source if c.isprintable())  # folders may have other names
+    return Import.objects.create(kind=kind, names=names, source=words, created_by=user)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +71,13 @@ def add_uploads(
             incoming=[Incoming(upload, upload.name, upload.size) for upload in few],
             with_regions=with_regions,
         )
+        added += [outcome for outcome in outcomes if isinstance(outcome, Photo)]
         for upload, outcome in zip(few, outcomes, strict=True):
-            if isinstance(outcome, OSError):
-                raise outcome
             if isinstance(outcome, Refused):
                 note_refusal(batch=batch, name=upload.name, code=outcome.code)
-            elif outcome is not None:
-                added.append(outcome)
+        for outcome in outcomes:
+            if isinstance(outcome, OSError):
+                raise outcome
     return added
 
 
@@ -114,18 +115,33 @@ def add_photos(
     known = set(Photo.objects.filter(sha256__in=sums).values_list("sha256", flat=True))
     stored: list[Photo] = []
     outcomes: list[Outcome] = []
-    for one, file in zip(read, incoming, strict=True):
-        outcome: Outcome = one
-        if isinstance(one, Photo) and one.sha256 not in known:
-            outcome = _attempt(_stored, one, file.file)
-            if isinstance(outcome, Photo):
-                stored.append(outcome)
-                known.add(outcome.sha256)
-        outcomes.append(outcome)
-    _make_rows(stored)
-    return [
-        _known(batch, one) if isinstance(one, Photo) and one.pk is None else one for one in outcomes
-    ]
+    try:
+        for one, file in zip(read, incoming, strict=True):
+            outcome: Outcome = one
+            if isinstance(one, Photo) and one.sha256 not in known:
+                outcome = _attempt(_stored, one, file.file)
+                if isinstance(outcome, Photo):
+                    stored.append(outcome)
+                    known.add(outcome.sha256)
+            outcomes.append(outcome)
+        _make_rows(stored)
+    except BaseException:
+        for photo in stored:
+            if photo.pk is None:
+                default_storage.delete(photo.file.name or "")
+        raise
+    for number, result in enumerate(outcomes):
+        if isinstance(result, Photo) and result.pk is None:
+            if Photo.objects.filter(sha256=result.sha256).exists():
+                outcomes[number] = _known(batch, result)
+            else:  # deleted meanwhile
+                outcomes[number : number + 1] = add_photos(
+                    batch=batch,
+                    incoming=[incoming[number]],
+                    limit=limit,
+                    with_regions=with_regions,
+                )
+    return outcomes
 
 
 def _attempt(step: Callable[..., Photo], *values: Any) -> Photo | Refused | OSError:
@@ -173,7 +189,8 @@ def _make_rows(photos: Sequence[Photo]) -> None:
     try:
         with transaction.atomic():
             Photo.objects.bulk_create(photos)
-    except IntegrityError:
+    except (IntegrityError, OperationalError):
+        # One by one they cannot wait for someone who waits for them: that would be a deadlock.
         for photo in photos:
             photo.pk = None
             try:
@@ -219,7 +236,9 @@ def name_from(names: str, *, file_name: str, folder: str) -> str:
         raw = folder
     else:
         return ""
-    name = " ".join(unicodedata.normalize("NFC", raw).replace("_", " ").split())
+    words = unicodedata.normalize("NFC", raw).replace("_", " ").split()
+    # Bytes that are no UTF-8 become characters that no database takes.
+    name = "".join(c for c in " ".join(words) if c.isprintable())
     if names == Import.Names.FILE:
         name = _TRAILING_NUMBERS.sub("", name)
     return name[:200] if any(c.isalpha() for c in name) else ""

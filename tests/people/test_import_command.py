@@ -54,3 +54,13 @@ def test_a_folder_given_in_another_way_is_the_same_folder(folder, capsys, monkey
 def test_loose_photos_are_no_matter_where_folders_give_no_names(folder, capsys, how) -> None:
     call_command("import_photos", f"{folder}/", "--names", how, "--inline")
     assert "directly" not in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_is_passed_over_and_its_neighbours_are_not(folder, capsys):
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    (folder / "text.jpg").write_text("no picture")
+    call_command("import_photos", folder, "--inline", "--json")
+    said = capsys.readouterr()
+    outcome = json.loads(said.out)
+    assert outcome["new"] == 4 and [one["photo"] for one in outcome["refused"]] == ["text.jpg"]
+    assert f"{folder / 'gone.jpg'}: No such file or directory; passed over" in said.err

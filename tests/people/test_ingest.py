@@ -28,6 +28,7 @@ def test_a_photo_becomes_faces_rows_files_and_points(index) -> None:
     assert (photo.width, photo.height) == (910, 1137)
     assert 0 <= face.x1 < face.x2 <= 910 and 0 <= face.y1 < face.y2 <= 1137
     assert face.person.name == "Barack Obama"
+    assert face.person.cover_id == face.pk
     assert all(default_storage.exists(name) for name in (face.crop.name, photo.picture("thumb")))
     row = face.embeddings.get()
     assert row.indexed_at is not None
@@ -35,6 +36,27 @@ def test_a_photo_becomes_faces_rows_files_and_points(index) -> None:
     hit = index.search(runtime.pipeline().spec.collection, vector[None], limit=1)[0][0]
     assert hit.id == row.pk
     assert hit.similarity == pytest.approx(1, abs=1e-3)
+
+
+def test_an_import_is_through_when_no_photo_waits(index) -> None:
+    batch, other = make_import(), make_import()
+    one, two = (stored(picture(200 + n, 150), batch=batch) for n in range(2))
+    alone = stored(picture(220, 150), batch=other)
+    assert ingest.process_photos(photo_ids=[one.pk, alone.pk], worker="t") == {other.pk}
+    assert ingest.process_photos(photo_ids=[two.pk], worker="t") == {batch.pk}
+
+
+@pytest.mark.parametrize(("size", "kinds"), [((320, 240), 1), ((321, 240), 2)])
+def test_small_photos_have_one_file_to_look_at(index, size, kinds) -> None:
+    photo = stored(picture(*size))
+    both = [files.picture(photo.key, kind) for kind in ("preview", "thumb")]
+    for name in both:
+        default_storage.delete(name)
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    photo.refresh_from_db()
+    used = {photo.picture(kind) for kind in ("preview", "thumb")}
+    assert len(used) == kinds
+    assert used == {name for name in both if default_storage.exists(name)}
 
 
 def test_doing_it_again_changes_nothing(index) -> None:

@@ -1,6 +1,7 @@
 """Taking photos in."""
 
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,51 @@ def test_a_picture_that_arrives_at_the_same_moment_is_stored_once(monkeypatch) -
     assert other.original_name == "other.jpg"
     assert all(default_storage.exists(p.file.name) for p in Photo.objects.all())
     assert len(set(media.rglob("original.*")) - before) == 2
+
+
+def test_where_storing_breaks_off_no_file_is_left(monkeypatch) -> None:
+    batch = make_import()
+    media = Path(default_storage.location)
+    before = set(media.rglob("original.*"))
+    real, count = photos._stored, itertools.count()
+
+    def broken(photo: Photo, file) -> Photo:
+        if next(count) == 2:
+            raise RuntimeError("the storage is gone")
+        return real(photo, file)
+
+    monkeypatch.setattr(photos, "_stored", broken)
+    contents = [picture(60 + n, 50) for n in range(4)]
+    incoming = [photos.Incoming(io.BytesIO(c), "a.jpg", len(c)) for c in contents]
+    with pytest.raises(RuntimeError, match="the storage is gone"):
+        photos.add_photos(batch=batch, incoming=incoming)
+    assert not Photo.objects.exists()
+    assert set(media.rglob("original.*")) == before
+
+
+def test_a_known_photo_that_is_deleted_meanwhile_is_stored_again(monkeypatch) -> None:
+    batch, known, new = make_import(), picture(), picture(90, 60)
+    first = add(batch, known)
+    real = photos._stored
+
+    def slow(photo: Photo, file) -> Photo:
+        Photo.objects.filter(pk=first.pk).delete()
+        return real(photo, file)
+
+    monkeypatch.setattr(photos, "_stored", slow)
+    incoming = [photos.Incoming(io.BytesIO(c), "a.jpg", len(c)) for c in (known, new)]
+    again, other = photos.add_photos(batch=batch, incoming=incoming)
+    assert Photo.objects.count() == 2
+    assert again.sha256 == first.sha256 and other.sha256 != first.sha256
+    batch.refresh_from_db()
+    assert batch.known == 0
+
+
+def test_a_name_in_bytes_that_are_no_letters_is_taken_without_them() -> None:
+    assert photos.name_from("file", file_name="Jo\udce3o_1.jpg", folder="") == "Joo"
+    batch = photos.start_import(kind="folder", names="folder", source="caf\udce9")
+    photo = add(batch, picture(), folder="Jo\udce3o")
+    assert (photo.source, photo.name_hint) == ("caf", "Joo")
 
 
 def test_a_name_that_comes_later_is_taken() -> None:

@@ -27,6 +27,19 @@ def test_a_task_has_many_small_photos_or_few_large_ones(sent, sizes, parts) -> N
     assert [pk for _, ids in sent for pk in ids] == [photo.pk for photo in photos]
 
 
+def test_looking_again_goes_past_imports_in_small_tasks(sent) -> None:
+    large = [make_photo(size=5 * MEGABYTE).pk for _ in range(3)]
+    tasks.enqueue_again(large)
+    assert sent == [("people.look_again", [pk]) for pk in large]
+    sent.clear()
+    tasks.enqueue_boxes(large)
+    assert sent == [("people.look_at_boxes", [pk]) for pk in large]
+    sent.clear()
+    many = [make_photo(size=1000).pk for _ in range(9)]
+    tasks.enqueue_again(many)
+    assert sent == [("people.process_photos", many)]
+
+
 def test_photos_that_are_gone_are_not_queued(sent) -> None:
     photo = make_photo()
     tasks.enqueue_photos([photo.pk + 1])

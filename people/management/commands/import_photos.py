@@ -188,6 +188,7 @@ class Command(BaseCommand):
     def _outcome(
         self, batch: Import, folder: Path, stored: float, seconds: float
     ) -> dict[str, Any]:
+        batch.refresh_from_db()
         progress: ImportProgress = import_progress(batch)
         failed = batch.photos.filter(status=Status.FAILED).order_by("pk")
         undecided = batch.photos.undecided().order_by("pk")
