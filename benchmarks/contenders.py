@@ -22,7 +22,8 @@ import numpy as np
 
 Photos = list[np.ndarray]
 Look = Callable[[Photos], int]
-BATCH = 16  # photos in one task of faceweb's worker
+# What one task of faceweb's worker holds at most: photos, and about as many of their pixels.
+BATCH, BATCH_PIXELS = 16, 6_000_000
 
 
 def faceweb(threads: int, *, detector: str = "mtcnn") -> Look:
@@ -33,7 +34,9 @@ def faceweb(threads: int, *, detector: str = "mtcnn") -> Look:
 
     def look(photos: Photos) -> int:
         images = [DecodedImage(p, p.shape[1], p.shape[0], 1.0, "image/jpeg") for p in photos]
-        batches = [images[at : at + BATCH] for at in range(0, len(images), BATCH)]
+        pixels = np.mean([image.width * image.height for image in images])
+        size = int(np.clip(BATCH_PIXELS // pixels, 1, BATCH))
+        batches = [images[at : at + size] for at in range(0, len(images), size)]
         with ThreadPoolExecutor(threads) as pool:
             return sum(len(faces) for batch in pool.map(loaded.analyse, batches) for faces in batch)
 
