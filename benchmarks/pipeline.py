@@ -69,13 +69,12 @@ def decoded(folder: Path, sample: int, side: int) -> list[np.ndarray]:
 def _measure(photos: list[np.ndarray], names: list[str], rounds: int) -> list[dict[str, Any]]:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     faces: dict[str, int] = {}
-    repeats = {name: _repeats(name, len(photos)) for name in names}
     with _stored(photos) as path:
         for _ in range(rounds):
             for name in names:
-                outcome = _fresh(name, path, repeats[name])
-                seconds[name].append(outcome["seconds"] / repeats[name])
-                faces[name] = outcome["faces"] // repeats[name]
+                outcome = _fresh(name, path, len(photos))
+                seconds[name].append(outcome["seconds"])
+                faces[name] = int(outcome["faces"])
     rates = {name: len(photos) / statistics.median(seconds[name]) for name in names}
     return [
         {
@@ -91,15 +90,9 @@ def _measure(photos: list[np.ndarray], names: list[str], rounds: int) -> list[di
 
 def photos_a_second(photos: list[np.ndarray], name: str, *, rounds: int) -> float:
     """How many photos a second one contender manages in a fresh process."""
-    repeats = _repeats(name, len(photos))
     with _stored(photos) as path:
-        seconds = [_fresh(name, path, repeats)["seconds"] for _ in range(rounds)]
-    return repeats * len(photos) / statistics.median(seconds)
-
-
-def _repeats(name: str, photos: int) -> int:
-    least = LEAST_SHARED if name.startswith("faceweb") else LEAST
-    return -(-least // photos)
+        seconds = [_fresh(name, path, len(photos))["seconds"] for _ in range(rounds)]
+    return len(photos) / statistics.median(seconds)
 
 
 @contextlib.contextmanager
@@ -110,11 +103,14 @@ def _stored(photos: list[np.ndarray]) -> Iterator[Path]:
         yield path
 
 
-def _fresh(name: str, path: Path, repeats: int) -> dict[str, Any]:
+def _fresh(name: str, path: Path, photos: int) -> dict[str, float]:
+    """The seconds that a contender takes for so many photos, and the faces that it finds."""
+    least = LEAST_SHARED if name.startswith("faceweb") else LEAST
+    repeats = -(-least // photos)
     command = [sys.executable, "-m", "benchmarks.contenders", name, str(path), str(repeats)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return outcome
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    return {what: number / repeats for what, number in outcome.items()}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from people.names import printable
+
 PREVIEW_SIDE = 1280
 THUMB_SIDE = 320
 CROP_SIDE = 192
@@ -54,5 +56,4 @@ def of_photo(key: uuid.UUID, original_name: str, crops: list[str]) -> list[str]:
 def shown_name(name: str) -> str:
     """A file name that a browser or a person sent, made harmless to keep and to show."""
     base = PurePosixPath(name.replace("\\", "/")).name
-    printable = "".join(c for c in base if c.isprintable()).strip()
-    return printable[-255:] or "photo"
+    return printable(base).strip()[-255:] or "photo"

@@ -8,6 +8,11 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", " ".join(name.split())).casefold()
 
 
+def printable(text: str) -> str:
+    """The text without characters that nobody sees, or that no database takes."""
+    return "".join(c for c in text if c.isprintable())
+
+
 def search_key(*names: str) -> str:
     """The form in which names are searched: case folded, without accents, one a line."""
     letters = unicodedata.normalize("NFKD", "\n".join(name_key(name) for name in names))

@@ -5,10 +5,8 @@ rows to be taken out. Both can be done again without harm.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 from django.core.files.storage import default_storage
@@ -19,10 +17,9 @@ from faceweb.recognition import embedders
 from faceweb.recognition.embedders import collection_name
 from people import files
 from people.models import Face, FaceEmbedding, FileRemoval, IndexRemoval
+from people.services.changes import in_chunks
 
 log = logging.getLogger("faceweb.index")
-
-Item = TypeVar("Item")
 
 _BATCH = 1000
 
@@ -56,10 +53,10 @@ def drain(*, limit: int = 20_000) -> int:
     """Add what is not indexed yet and remove what has to go; return how many points changed."""
     changed = 0
     waiting = FaceEmbedding.objects.unindexed().order_by("pk")[:limit]
-    for rows in _in_batches(waiting):
+    for rows in in_chunks(waiting, _BATCH):
         add_embeddings(rows=rows)
         changed += len(rows)
-    for removals in _in_batches(IndexRemoval.objects.order_by("pk")[:limit]):
+    for removals in in_chunks(IndexRemoval.objects.order_by("pk")[:limit], _BATCH):
         by_collection: dict[str, list[int]] = {}
         for removal in removals:
             by_collection.setdefault(removal.collection, []).append(removal.point)
@@ -73,7 +70,7 @@ def drain(*, limit: int = 20_000) -> int:
 def remove_files(*, limit: int = 20_000) -> int:
     """Delete the stored files that have to go; return how many."""
     removed = 0
-    for removals in _in_batches(FileRemoval.objects.order_by("pk")[:limit]):
+    for removals in in_chunks(FileRemoval.objects.order_by("pk")[:limit], _BATCH):
         # A crop's name follows from its box: a face whose box came back may use it again.
         crops = [removal.name for removal in removals if files.is_crop(removal.name)]
         used = set(Face.objects.filter(crop__in=crops).values_list("crop", flat=True))
@@ -96,10 +93,10 @@ def reconcile() -> Reconciliation:
         rows = FaceEmbedding.objects.filter(embedder=embedder, version=version)
         wanted = set(rows.values_list("pk", flat=True))
         extra = sorted(present - wanted)
-        for ids in _in_batches(extra):
+        for ids in in_chunks(extra, _BATCH):
             runtime.index().remove(collection, ids)
         missing = sorted(wanted - present)
-        for ids in _in_batches(missing):
+        for ids in in_chunks(missing, _BATCH):
             add_embeddings(rows=list(FaceEmbedding.objects.filter(pk__in=ids)))
         added, removed = added + len(missing), removed + len(extra)
     if added or removed:
@@ -128,9 +125,3 @@ def _kinds() -> list[tuple[str, str]]:
     rows = FaceEmbedding.objects.order_by().values_list("embedder", "version").distinct()
     known = {(spec.slug, spec.version) for spec in embedders.specs()}
     return sorted(known.union(rows))
-
-
-def _in_batches(rows: Iterable[Item]) -> Iterator[list[Item]]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch

@@ -20,7 +20,7 @@ from faceweb.recognition.images import read_header
 from people import files
 from people.jobs import Status
 from people.models import Import, Photo
-from people.names import name_key
+from people.names import name_key, printable
 from people.problems import Refused
 from people.services import regions, rescans
 from people.services.changes import in_chunks
@@ -38,8 +38,7 @@ _EXTENSIONS = {
 
 def start_import(*, kind: str, names: str = "none", source: str = "", user: Any = None) -> Import:
     """Begin an upload or a folder import."""
-    words = "".join(c for c in source if c.isprintable())  # folders may have other names
-    return Import.objects.create(kind=kind, names=names, source=words, created_by=user)
+    return Import.objects.create(kind=kind, names=names, source=printable(source), created_by=user)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +124,10 @@ def add_photos(
                     known.add(outcome.sha256)
             outcomes.append(outcome)
         _make_rows(stored)
-    except BaseException:
+    finally:  # whatever ended it: no file without a row
         for photo in stored:
             if photo.pk is None:
                 default_storage.delete(photo.file.name or "")
-        raise
     for number, result in enumerate(outcomes):
         if isinstance(result, Photo) and result.pk is None:
             if Photo.objects.filter(sha256=result.sha256).exists():
@@ -198,7 +196,6 @@ def _make_rows(photos: Sequence[Photo]) -> None:
                     photo.save(force_insert=True)
             except IntegrityError:
                 photo.pk = None
-                default_storage.delete(photo.file.name or "")
 
 
 def note_refusal(*, batch: Import, name: str, code: str) -> None:
@@ -237,8 +234,7 @@ def name_from(names: str, *, file_name: str, folder: str) -> str:
     else:
         return ""
     words = unicodedata.normalize("NFC", raw).replace("_", " ").split()
-    # Bytes that are no UTF-8 become characters that no database takes.
-    name = "".join(c for c in " ".join(words) if c.isprintable())
+    name = printable(" ".join(words))
     if names == Import.Names.FILE:
         name = _TRAILING_NUMBERS.sub("", name)
     return name[:200] if any(c.isalpha() for c in name) else ""
