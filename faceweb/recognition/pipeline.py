@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -124,6 +125,7 @@ def load(
     """
     # Several threads work at once, so that each operation keeps to one core.
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     spec = embedders.get_spec(embedder)
     chosen = choose_device(device)
     found = detection.load(detector, settings, chosen)
