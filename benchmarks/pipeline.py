@@ -10,6 +10,7 @@ machine that slows down slows all of them; medians and ratios of medians are pri
 import argparse
 import contextlib
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -51,9 +52,10 @@ def main() -> None:
 
 
 def decoded(folder: Path, sample: int, side: int) -> list[np.ndarray]:
-    """A spread of the readable photos below a folder, no larger than `side`."""
+    """Some readable photos below a folder, always the same ones, no larger than `side`."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    chosen = paths[:: max(1, len(paths) // sample)][:sample]
+    # By chance: every so many-th of names that come in turns could be one photo again and again.
+    chosen = random.Random(0).sample(paths, min(sample, len(paths)))
     photos = []
     for path in chosen:
         try:
