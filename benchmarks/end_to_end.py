@@ -44,11 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         most, rest = _divided(options.folder, Path(folder))
         sample = decoded(options.folder, SAMPLE, 4000)
-        alone = [photos_a_second(sample, "faceweb", rounds=1)]
+        alone = [photos_a_second(sample, "faceweb", rounds=2)]
         with running(Path(folder) / "data") as site:
             search = _searcher(site, probe)
             results = _import(site, most, options.names)
-            alone.append(photos_a_second(sample, "faceweb", rounds=1))
+            alone.append(photos_a_second(sample, "faceweb", rounds=2))
             results["search s, idle"] = _median([search() for _ in range(20)])
             results |= _import_and_search(site, rest, options.names, search, options.pause)
     results["pipeline alone, photos a second"] = [round(rate, 1) for rate in alone]

@@ -83,7 +83,8 @@ class DecodedImage:
     `pixels` is uint8 of shape (height, width, 3), RGB. It may be smaller than the photo:
     one of its pixels covers `scale` pixels of the upright photo, whose size in pixels is
     `width` x `height`. `taken_at` is when the file says it was taken: with a time zone if the
-    file gives one, else in the time of wherever that was.
+    file gives one, else in the time of wherever that was. `is_as_stored` says that these are a
+    JPEG's own pixels, neither turned nor reduced.
     """
 
     pixels: Pixels
@@ -92,6 +93,7 @@ class DecodedImage:
     scale: float
     media_type: str
     taken_at: datetime | None = None
+    is_as_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,18 @@ def decode(
         if turns % 4:
             picture = picture.transpose(_QUARTER_TURNS[turns % 4])
         pixels = np.asarray(picture)
+        is_as_stored = (
+            media_type == "image/jpeg"
+            and picture.size == (stored_width, stored_height)
+            and orientation not in _TRANSPOSE
+            and not turns % 4
+        )
     width, height = stored_width, stored_height
     # Some decoders turn the picture themselves, so the turn is read off the result.
     if (picture.width > picture.height) != (width > height) and picture.width != picture.height:
         width, height = height, width
     scale = max(width, height) / max(picture.size)
-    return DecodedImage(pixels, width, height, scale, media_type, taken_at)
+    return DecodedImage(pixels, width, height, scale, media_type, taken_at, is_as_stored)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,14 @@
 """Looking at photos with the real pipeline, into a real index."""
 
+import io
+
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from PIL import Image
 
 from faceweb import runtime
+from faceweb.recognition.previews import bare_jpeg
 from people import files
 from people.models import Face, FaceEmbedding, FileRemoval, Photo
 from people.services import deletion, indexing, ingest
@@ -12,6 +16,20 @@ from tests.faces import photo as face_photo
 from tests.factories import make_import, make_photo, picture
 
 pytestmark = pytest.mark.django_db
+
+
+# EXIF of nothing but an orientation: to be shown a quarter turned.
+ORIENTATION_6 = bytes.fromhex("4d4d002a00000008000101120003000000010006000000000000")
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(100, 156, (height, width), np.uint8)
+
+
+def jpeg_of(pixels: np.ndarray, **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
 
 
 def stored(content: bytes, **values) -> Photo:
@@ -57,6 +75,44 @@ def test_small_photos_have_one_file_to_look_at(index, size, kinds) -> None:
     used = {photo.picture(kind) for kind in ("preview", "thumb")}
     assert len(used) == kinds
     assert used == {name for name in both if default_storage.exists(name)}
+
+
+def shown(photo: Photo) -> bytes:
+    with default_storage.open(files.picture(photo.key, "preview")) as file:
+        return file.read()
+
+
+def test_a_small_light_jpeg_is_its_own_preview_without_what_else_it_says(index) -> None:
+    content = jpeg_of(noise(300, 400), quality=50, comment=b"a private note")
+    photo = stored(content)
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    assert b"a private note" in content
+    assert shown(photo) == jpeg_of(noise(300, 400), quality=50)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        jpeg_of(noise(300, 400), quality=98),
+        jpeg_of(np.zeros((900, 1300), np.uint8), quality=50),
+        jpeg_of(noise(300, 400), quality=50, exif=b"Exif\0\0" + ORIENTATION_6),
+    ],
+    ids=["heavy", "large", "turned"],
+)
+def test_other_photos_get_a_preview_of_their_own(index, content) -> None:
+    photo = stored(content)
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    preview = Image.open(io.BytesIO(shown(photo)))
+    photo.refresh_from_db()
+    assert shown(photo) != bare_jpeg(content)
+    assert max(preview.size) <= files.PREVIEW_SIDE
+    assert (preview.width > preview.height) == (photo.width > photo.height)
+
+
+def test_a_turned_photo_is_not_its_own_preview_any_more(index) -> None:
+    photo = stored(jpeg_of(noise(300, 400), quality=50), turns=1)
+    ingest.process_photos(photo_ids=[photo.pk], worker="t")
+    assert Image.open(io.BytesIO(shown(photo))).size == (300, 400)
 
 
 def test_doing_it_again_changes_nothing(index) -> None:
