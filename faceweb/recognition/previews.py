@@ -11,10 +11,11 @@ from faceweb.recognition.reducing import Pixels, fitted
 _START, _END, _SCAN = b"\xff\xd8", b"\xff\xd9", b"\xff\xda"
 _FRAMES = {b"\xff\xc0", b"\xff\xc1", b"\xff\xc2"}  # browsers show pictures in no other
 _KEPT = {*_FRAMES, _SCAN, b"\xff\xc4", b"\xff\xdb", b"\xff\xdd"}  # and the tables for them
-# Applications' segments and comments. Of three kinds is said what the colours are.
+# Applications' segments and comments, but for three that say how colours are meant. Two of these
+# have no room for anything else at the usual length.
 _LEFT_OUT = {*(bytes((0xFF, number)) for number in range(0xE0, 0xF0)), b"\xff\xfe"}
-_JFIF, _JFIF_LENGTH = (b"\xff\xe0", b"JFIF\0"), 16  # if it has no thumbnail
-_COLOURS = (_JFIF, (b"\xff\xe2", b"ICC_PROFILE\0"), (b"\xff\xee", b"Adobe"))
+_PROFILE = (b"\xff\xe2", b"ICC_PROFILE\0")
+_USUAL_LENGTHS = {(b"\xff\xe0", b"JFIF\0"): 16, (b"\xff\xee", b"Adobe"): 14}
 # Within a scan, FF is followed by 00 or a restart's marker; what else follows begins a segment.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
 
@@ -49,11 +50,13 @@ def bare_jpeg(file: bytes) -> bytes | None:
         if marker == _SCAN:
             after = _AFTER_SCAN.search(file, end)
             end = after.start() if after else len(file)
-        if marker == _JFIF[0] and content.startswith(_JFIF[1]) and length != _JFIF_LENGTH:
-            return None
-        if marker in _KEPT or any(
-            marker == one and content.startswith(start) for one, start in _COLOURS
-        ):
+        kept = marker in _KEPT
+        for kind, start in (_PROFILE, *_USUAL_LENGTHS):
+            if marker == kind and content.startswith(start):
+                kept = True
+                if length != _USUAL_LENGTHS.get((kind, start), length):
+                    return None
+        if kept:
             parts.append(file[at:end])
         at = end
     return b"".join([*parts, _END])

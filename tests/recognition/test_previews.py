@@ -119,9 +119,17 @@ def test_pictures_that_not_every_browser_shows_are_no_bare_jpegs() -> None:
     frame = plain.index(b"\xff\xc0")
     arithmetic = plain[: frame + 1] + b"\xc9" + plain[frame + 2 :]
     assert bare_jpeg(arithmetic) is None
+
+
+def test_a_segment_about_colours_with_room_for_more_makes_no_bare_jpeg() -> None:
+    plain = file_of(quadrants(), "JPEG")
     thumbnail = plain[:4] + b"\0\x13" + plain[6:18] + b"\1\1" + b"\xff\0\0" + plain[20:]
     assert decode(thumbnail).pixels.shape == (40, 80, 3)
     assert bare_jpeg(thumbnail) is None
+    adobe = b"Adobe\0\x64\0\0\0\0\1" + PRIVATE
+    noted = plain[:20] + b"\xff\xee" + (len(adobe) + 2).to_bytes(2) + adobe + plain[20:]
+    assert decode(noted).pixels.shape == (40, 80, 3)
+    assert bare_jpeg(noted) is None
 
 
 def test_of_a_jpeg_cut_off_anywhere_there_is_no_bare_one() -> None:
