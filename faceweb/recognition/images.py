@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
@@ -147,25 +148,24 @@ def decode(
         orientation = _orientation(image)
         media_type = MEDIA_TYPES[image.format or ""]
         taken_at = exif.taken_at(image)
-        with _decoding(image, working_side):
-            picture = _to_rgb(image)
-            picture.thumbnail((working_side, working_side), Image.Resampling.BOX)
-        if orientation in _TRANSPOSE:
-            picture = picture.transpose(_TRANSPOSE[orientation])
-        if turns % 4:
-            picture = picture.transpose(_QUARTER_TURNS[turns % 4])
-        pixels = np.asarray(picture)
-        is_as_stored = (
-            media_type == "image/jpeg"
-            and picture.size == (stored_width, stored_height)
-            and orientation not in _TRANSPOSE
-            and not turns % 4
-        )
+        upright = orientation not in _TRANSPOSE and not turns % 4
+        pixels = _at_once(file, image) if upright and max(image.size) <= working_side else None
+        is_as_stored = pixels is not None
+        if pixels is None:
+            with _decoding(image, working_side):
+                picture = _to_rgb(image)
+                picture.thumbnail((working_side, working_side), Image.Resampling.BOX)
+            if orientation in _TRANSPOSE:
+                picture = picture.transpose(_TRANSPOSE[orientation])
+            if turns % 4:
+                picture = picture.transpose(_QUARTER_TURNS[turns % 4])
+            pixels = np.asarray(picture)
+    rows, columns = pixels.shape[:2]
     width, height = stored_width, stored_height
     # Some decoders turn the picture themselves, so the turn is read off the result.
-    if (picture.width > picture.height) != (width > height) and picture.width != picture.height:
+    if (columns > rows) != (width > height) and columns != rows:
         width, height = height, width
-    scale = max(width, height) / max(picture.size)
+    scale = max(width, height) / max(rows, columns)
     return DecodedImage(pixels, width, height, scale, media_type, taken_at, is_as_stored)
 
 
@@ -200,6 +200,25 @@ def opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
         text = str(error)
         cut = any(word in text.lower() for word in ("truncated", "unexpected end", "not enough"))
         raise ImageError(ImageProblem.TRUNCATED if cut else ImageProblem.DAMAGED, text) from error
+
+
+def _at_once(file: BinaryIO | bytes, image: Image.Image) -> Pixels | None:
+    """The pixels of an ordinary JPEG as they are stored, from OpenCV; None if there are none.
+
+    It decodes with the same library as Pillow, which says why where this fails, and to the same
+    pixels; but straight to three bytes each, in two thirds of the time.
+    """
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
+        return None
+    if not isinstance(file, bytes):
+        file.seek(0)
+        file = file.read()
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    with contextlib.suppress(cv2.error):
+        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
+        if pixels is not None and pixels.shape[1::-1] == image.size:
+            return np.asarray(pixels, np.uint8)
+    return None
 
 
 @contextlib.contextmanager
