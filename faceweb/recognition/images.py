@@ -1,15 +1,11 @@
 """Safe and correct decoding: any file in, an upright 8-bit RGB picture out, or a clear refusal.
 
-The order matters. The header alone tells the format and the number of pixels, so a
-decompression bomb is refused before a single pixel is decoded. JPEGs are then decoded at
-the smallest of their own scales that still serves, which saves time and memory.
+The order matters. What the header says may be reason enough to refuse (headers.py). JPEGs are
+then decoded at the smallest of their own scales that still serves, which saves time and memory.
 """
 
 import contextlib
-import io
-import struct
 import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,38 +13,13 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from faceweb.recognition import exif
-from faceweb.recognition.errors import ImageError, ImageProblem
+from faceweb.recognition.headers import DEFAULT_MAX_PIXELS, MEDIA_TYPES, opened, orientation_of
 
 Pixels = NDArray[np.uint8]
-
-pillow_heif.register_heif_opener()
-Image.init()  # registers every decoder, without which Image.open(formats=...) knows only a few
-
-# The formats people have photos in. Everything else Pillow can read (PSD, EPS, PDF, icons...)
-# is left out: fewer decoders, fewer ways in.
-# (MPO, the format of 3D cameras and some phones, is opened as a JPEG.)
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "HEIF", "AVIF")
-
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-    "BMP": "image/bmp",
-    "DIB": "image/bmp",
-    "TIFF": "image/tiff",
-    "PPM": "image/x-portable-anymap",
-    "HEIF": "image/heif",
-    "AVIF": "image/avif",
-}
-
-DEFAULT_MAX_PIXELS = 150_000_000
 
 # Faces are found and aligned on a picture whose longer side has at most this many pixels.
 WORKING_SIDE = 2560
@@ -72,10 +43,6 @@ _QUARTER_TURNS = {
     3: Image.Transpose.ROTATE_270,
 }
 
-# What Pillow's decoders raise on damaged data.
-_DECODER_ERRORS = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError,
-                   EOFError, OverflowError, struct.error, RuntimeError, AssertionError)  # fmt: skip
-
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
@@ -97,37 +64,6 @@ class DecodedImage:
     is_as_stored: bool = False
 
 
-@dataclass(frozen=True)
-class ImageHeader:
-    """What the header of a picture says: its format and its size in pixels as stored."""
-
-    format: str
-    width: int
-    height: int
-
-    @property
-    def media_type(self) -> str:
-        return MEDIA_TYPES[self.format]
-
-
-def read_header(file: BinaryIO | bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageHeader:
-    """Identify a picture by its content, decoding nothing.
-
-    Raises ImageError: EMPTY, NOT_AN_IMAGE, DAMAGED or TOO_MANY_PIXELS.
-    """
-    with opened(file, max_pixels) as image:
-        return ImageHeader(image.format or "", *image.size)
-
-
-def stored_orientation(file: BinaryIO | bytes) -> int:
-    """How the stored pixels of a picture have to be turned to be upright, as in EXIF: 1 to 8.
-
-    1 too where whoever reads the file gets it upright. Raises ImageError as read_header does.
-    """
-    with opened(file, DEFAULT_MAX_PIXELS) as image:
-        return _orientation(image)
-
-
 def decode(
     file: BinaryIO | bytes,
     *,
@@ -145,7 +81,7 @@ def decode(
     """
     with opened(file, max_pixels) as image:
         stored_width, stored_height = image.size
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         media_type = MEDIA_TYPES[image.format or ""]
         taken_at = exif.taken_at(image)
         upright = orientation not in _TRANSPOSE and not turns % 4
@@ -167,39 +103,6 @@ def decode(
         width, height = height, width
     scale = max(width, height) / max(rows, columns)
     return DecodedImage(pixels, width, height, scale, media_type, taken_at, is_as_stored)
-
-
-@contextlib.contextmanager
-def opened(file: BinaryIO | bytes, max_pixels: int) -> Iterator[Image.Image]:
-    """Open a picture lazily, turning everything a decoder can raise into ImageError.
-
-    Raises it inside the with statement too.
-    """
-    stream = io.BytesIO(file) if isinstance(file, bytes) else file
-    stream.seek(0)
-    if not stream.read(1):
-        raise ImageError(ImageProblem.EMPTY)
-    stream.seek(0)
-    try:
-        with warnings.catch_warnings():
-            # Our own pixel limit stands in for Pillow's, whose warning would only be noise.
-            warnings.simplefilter("ignore")
-            image = Image.open(stream, formats=FORMATS)
-            with image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise ImageError(ImageProblem.TOO_MANY_PIXELS, f"{width}x{height} pixels")
-                yield image
-    except UnidentifiedImageError as error:
-        raise ImageError(ImageProblem.NOT_AN_IMAGE, str(error)) from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(ImageProblem.TOO_MANY_PIXELS, str(error)) from error
-    except MemoryError as error:
-        raise ImageError(ImageProblem.TOO_MANY_PIXELS, "not enough memory") from error
-    except _DECODER_ERRORS as error:
-        text = str(error)
-        cut = any(word in text.lower() for word in ("truncated", "unexpected end", "not enough"))
-        raise ImageError(ImageProblem.TRUNCATED if cut else ImageProblem.DAMAGED, text) from error
 
 
 def _at_once(file: BinaryIO | bytes, image: Image.Image) -> Pixels | None:
@@ -232,13 +135,6 @@ def _decoding(image: Image.Image, working_side: int) -> Iterator[None]:
     with _large_turn if large else contextlib.nullcontext():
         image.load()
         yield
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8, that is left to apply."""
-    if image.format in ("HEIF", "TIFF"):
-        return 1  # these decoders turn the picture themselves
-    return exif.orientation(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

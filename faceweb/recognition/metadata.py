@@ -10,7 +10,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from faceweb.recognition import exif
-from faceweb.recognition.images import DEFAULT_MAX_PIXELS, opened
+from faceweb.recognition.headers import DEFAULT_MAX_PIXELS, opened
 
 # Descriptions are a few kilobytes; with every step of an editor's history, some hundred.
 MAX_PACKET = 4 * 1024 * 1024

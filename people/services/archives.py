@@ -26,7 +26,8 @@ from faceweb.recognition import embedders
 from faceweb.recognition.drawn import usual_landmarks
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.geometry import prominence, upright_box
-from faceweb.recognition.images import DecodedImage, decode, stored_orientation
+from faceweb.recognition.headers import stored_orientation
+from faceweb.recognition.images import DecodedImage, decode
 from faceweb.recognition.pipeline import portrait
 from faceweb.recognition.previews import encode_jpeg
 from people import files

@@ -16,7 +16,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 
 from faceweb.recognition.errors import ImageError
-from faceweb.recognition.images import read_header
+from faceweb.recognition.headers import read_header
 from people import files
 from people.jobs import Status
 from people.models import Import, Photo

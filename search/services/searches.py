@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from faceweb.recognition.errors import ImageError
-from faceweb.recognition.images import read_header
+from faceweb.recognition.headers import read_header
 from people.files import shown_name
 from people.jobs import Status
 from people.models import Face, FileRemoval

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from faceweb.recognition.errors import ImageError, ImageProblem
-from faceweb.recognition.images import decode, read_header
+from faceweb.recognition.headers import read_header
+from faceweb.recognition.images import decode
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
