@@ -84,28 +84,19 @@ def decode(
         orientation = orientation_of(image)
         media_type = MEDIA_TYPES[image.format or ""]
         taken_at = exif.taken_at(image)
-        upright = orientation not in _TRANSPOSE and not turns % 4
-        pixels = _at_once(file, image) if upright and max(image.size) <= working_side else None
-        is_as_stored = pixels is not None
-        if pixels is None:
-            with _decoding(image, working_side):
-                picture = _to_rgb(image)
-                picture.thumbnail((working_side, working_side), Image.Resampling.BOX)
-            if orientation in _TRANSPOSE:
-                picture = picture.transpose(_TRANSPOSE[orientation])
-            if turns % 4:
-                picture = picture.transpose(_QUARTER_TURNS[turns % 4])
-            pixels = np.asarray(picture)
+        is_upright = orientation not in _TRANSPOSE and not turns % 4
+        own = _as_stored(file, image) if is_upright and max(image.size) <= working_side else None
+        pixels = _step_by_step(image, working_side, orientation, turns) if own is None else own
     rows, columns = pixels.shape[:2]
     width, height = stored_width, stored_height
     # Some decoders turn the picture themselves, so the turn is read off the result.
     if (columns > rows) != (width > height) and columns != rows:
         width, height = height, width
     scale = max(width, height) / max(rows, columns)
-    return DecodedImage(pixels, width, height, scale, media_type, taken_at, is_as_stored)
+    return DecodedImage(pixels, width, height, scale, media_type, taken_at, own is not None)
 
 
-def _at_once(file: BinaryIO | bytes, image: Image.Image) -> Pixels | None:
+def _as_stored(file: BinaryIO | bytes, image: Image.Image) -> Pixels | None:
     """The pixels of an ordinary JPEG as they are stored, from OpenCV; None if there are none.
 
     It decodes with the same library as Pillow, which says why where this fails, and to the same
@@ -122,6 +113,17 @@ def _at_once(file: BinaryIO | bytes, image: Image.Image) -> Pixels | None:
         if pixels is not None and pixels.shape[1::-1] == image.size:
             return np.asarray(pixels, np.uint8)
     return None
+
+
+def _step_by_step(image: Image.Image, working_side: int, orientation: int, turns: int) -> Pixels:
+    with _decoding(image, working_side):
+        picture = _to_rgb(image)
+        picture.thumbnail((working_side, working_side), Image.Resampling.BOX)
+    if orientation in _TRANSPOSE:
+        picture = picture.transpose(_TRANSPOSE[orientation])
+    if turns % 4:
+        picture = picture.transpose(_QUARTER_TURNS[turns % 4])
+    return np.asarray(picture)
 
 
 @contextlib.contextmanager
