@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from faceweb import memory, runtime
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import DecodedImage, decode
-from faceweb.recognition.previews import bare_jpeg, encode_jpeg
+from faceweb.recognition.previews import encode_jpeg
 from faceweb.recognition.reducing import fitted
 from people import files
 from people.jobs import Status
@@ -33,17 +33,14 @@ log = logging.getLogger("faceweb.photos")
 
 # Photos looked at as one batch hold at most this many decoded pixels together.
 _BATCH_PIXELS = 24_000_000
-# Bytes for each pixel of a photo that is its own preview; ours have about a fifth of a byte.
+# Bytes for each pixel of a photo that is its own preview. Those made here have about a fifth.
 _LIGHT = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class _Decoded:
-    """`preview` is the photo's own JPEG, if that does for a preview."""
-
     photo: Photo
     image: DecodedImage
-    preview: bytes | None
     seconds: float
 
 
@@ -80,11 +77,12 @@ def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:
     batch: list[_Decoded] = []
     pixels = 0
     for photo in photos:
-        one = _decode(photo)
-        if one is None:
+        start = time.perf_counter()
+        image = _decode(photo)
+        if image is None:
             continue
-        batch.append(one)
-        pixels += one.image.pixels.shape[0] * one.image.pixels.shape[1]
+        batch.append(_Decoded(photo, image, time.perf_counter() - start))
+        pixels += image.pixels.shape[0] * image.pixels.shape[1]
         if pixels >= _BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
@@ -92,14 +90,10 @@ def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:
         yield batch
 
 
-def _decode(photo: Photo) -> _Decoded | None:
+def _decode(photo: Photo) -> DecodedImage | None:
     """The decoded photo, or None after its row was failed with the reason."""
-    start = time.perf_counter()
     try:
-        with _opened(photo) as file:
-            image = _image(photo, file)
-            preview = _own_preview(file, image)
-            return _Decoded(photo, image, preview, time.perf_counter() - start)
+        return decoded(photo)
     except ImageError as error:
         _fail(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:
@@ -109,25 +103,10 @@ def _decode(photo: Photo) -> _Decoded | None:
 
 def decoded(photo: Photo) -> DecodedImage:
     """The picture, upright and turned as people turned it. Raises ImageError, FileNotFoundError."""
-    with _opened(photo) as file:
-        return _image(photo, file)
-
-
-def _opened(photo: Photo) -> BinaryIO:
-    return cast(BinaryIO, default_storage.open(photo.file.name or ""))
-
-
-def _image(photo: Photo, file: BinaryIO) -> DecodedImage:
-    return decode(file, max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns)
-
-
-def _own_preview(file: BinaryIO, image: DecodedImage) -> bytes | None:
-    """The photo's JPEG without metadata, if it is a preview as it is: as small and as light."""
-    if not image.is_as_stored or max(image.width, image.height) > files.PREVIEW_SIDE:
-        return None
-    file.seek(0)
-    own = bare_jpeg(file.read())
-    return own if own and len(own) <= _LIGHT * image.width * image.height else None
+    with default_storage.open(photo.file.name or "") as file:
+        return decode(
+            cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns
+        )
 
 
 def _fail(photo: Photo, code: str, detail: str) -> None:
@@ -148,8 +127,8 @@ def _look(batch: list[_Decoded]) -> list[FaceEmbedding]:
         return []
     seconds = time.perf_counter() - start + sum(one.seconds for one in batch)
     seconds /= len(batch)
-    for one, plan in zip(batch, plans, strict=True):
-        store_pictures(photo=plan.photo, image=plan.image, preview=one.preview)
+    for plan in plans:
+        store_pictures(photo=plan.photo, image=plan.image)
         store_crops(crops=plan.crops)
     embeddings = storing.store(plans=plans, seconds=seconds, spec=runtime.pipeline().spec)
     for plan in plans:
@@ -177,19 +156,23 @@ def _plans(batch: list[_Decoded]) -> list[Plan]:
     ]  # fmt: skip
 
 
-def store_pictures(*, photo: Photo, image: DecodedImage, preview: bytes | None) -> None:
-    """Write the preview and, unless it is that small, the thumb, over those of an earlier look.
-
-    `preview` is a JPEG that is one already; what it shows is not encoded again.
-    """
+def store_pictures(*, photo: Photo, image: DecodedImage) -> None:
+    """Write the preview and, unless it is that small, the thumb, over those of an earlier look."""
     small = fitted(image.pixels, files.PREVIEW_SIDE)
     name = files.picture(photo.key, "preview")
-    if preview:
-        default_storage.save(name, ContentFile(preview))
+    if own := _own_preview(image):
+        default_storage.save(name, ContentFile(own))
     else:
         _write(name, small, files.PREVIEW_SIDE)
     if max(small.shape) > files.THUMB_SIDE:
         _write(files.picture(photo.key, "thumb"), small, files.THUMB_SIDE)
+
+
+def _own_preview(image: DecodedImage) -> bytes | None:
+    """The photo's own picture, if it is as small and light as a preview: nothing is lost then."""
+    is_small = max(image.width, image.height) <= files.PREVIEW_SIDE
+    is_light = len(image.jpeg or b"") <= _LIGHT * image.width * image.height
+    return image.jpeg if is_small and is_light else None
 
 
 def store_crops(*, crops: Iterable[tuple[str, Pixels]]) -> None:

@@ -24,7 +24,8 @@ def stored_file(
 ) -> HttpResponseBase:
     """A stored file as a response. Pictures made by faceweb are shown, originals downloaded.
 
-    What people uploaded is never shown inline: the browser would have to trust it. `version`
+    Files that people uploaded are never shown inline: the browser would have to trust them. Of a
+    small JPEG it may be shown the picture, but nothing else (recognition/jpeg.py). `version`
     differs when the picture does: with it in the address ("?v=") browsers keep the picture for a
     day, else for some minutes, and then only ask whether it is still the same.
     """

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from faceweb import runtime
-from faceweb.recognition.previews import bare_jpeg
+from faceweb.recognition.jpeg import bare
 from people import files
 from people.models import Face, FaceEmbedding, FileRemoval, Photo
 from people.services import deletion, indexing, ingest
@@ -104,7 +104,7 @@ def test_other_photos_get_a_preview_of_their_own(index, content) -> None:
     ingest.process_photos(photo_ids=[photo.pk], worker="t")
     preview = Image.open(io.BytesIO(shown(photo)))
     photo.refresh_from_db()
-    assert shown(photo) != bare_jpeg(content)
+    assert shown(photo) != bare(content)
     assert max(preview.size) <= files.PREVIEW_SIDE
     assert (preview.width > preview.height) == (photo.width > photo.height)
 

@@ -245,26 +245,26 @@ def test_a_cmyk_jpeg_keeps_its_colours():
     ids=str,
 )
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_jpeg_as_stored_has_the_pixels_that_pillow_sees(mode, options):
+def test_an_upright_jpeg_has_the_pixels_that_pillow_sees(mode, options):
     noise = np.random.default_rng(1).integers(0, 256, (123, 201, 3), np.uint8)
     if mode == "L":
         options = {key: value for key, value in options.items() if key != "keep_rgb"}
     content = file_of(Image.fromarray(noise).convert(mode), "JPEG", **options)
     image = decode(content)
-    assert image.is_as_stored
+    assert image.jpeg == content
     assert (image.width, image.height, image.scale) == (201, 123, 1)
     seen = Image.open(io.BytesIO(content)).convert("RGB")
     assert np.array_equal(image.pixels, np.asarray(seen))
 
 
-def test_what_is_turned_or_reduced_or_no_jpeg_is_not_as_stored():
+def test_what_is_turned_or_reduced_or_no_jpeg_comes_without_one():
     content = file_of(quadrants(300, 400), "JPEG")
-    assert not decode(content, turns=2).is_as_stored
-    assert not decode(content, working_side=200).is_as_stored
-    assert not decode(file_of(quadrants(), "PNG")).is_as_stored
+    assert decode(content, turns=2).jpeg is None
+    assert decode(content, working_side=200).jpeg is None
+    assert decode(file_of(quadrants(), "PNG")).jpeg is None
     exif = Image.Exif()
     exif[0x0112] = 3
-    assert not decode(file_of(quadrants(), "JPEG", exif=exif)).is_as_stored
+    assert decode(file_of(quadrants(), "JPEG", exif=exif)).jpeg is None
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "L"])
