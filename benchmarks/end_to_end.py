@@ -8,8 +8,8 @@ the import and after it, because machines have moods), the worker's memory over 
 the cores were. Then it imports the last fifth while someone searches with one photo every few
 seconds, and says how long searches took meanwhile and before.
 
-Not right after another run: for some minutes, ext4 looks at every deleted file before it makes a new
-one, which costs a photo up to 3 ms. A file system of its own (TMPDIR) has no such memory.
+Not right after another run: for some minutes, ext4 looks at every deleted file before it makes a
+new one, which costs a photo up to 3 ms. A file system of its own (TMPDIR) has no such memory.
 """
 
 import argparse

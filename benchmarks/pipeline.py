@@ -54,7 +54,7 @@ def main() -> None:
 def decoded(folder: Path, sample: int, side: int) -> list[np.ndarray]:
     """Some readable photos below a folder, always the same ones, no larger than `side`."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    # At random: every n-th of names that repeat in a pattern could be much the same photo each time.
+    # At random: names may repeat in a pattern, and every n-th be much the same photo each time.
     chosen = random.Random(0).sample(paths, min(sample, len(paths)))
     photos = []
     for path in chosen:
