@@ -36,12 +36,15 @@ def bare(file: bytes) -> bytes | None:
             return b"".join([*parts, _END]) if last == _SCAN and _HUFFMAN in seen else None
         end = at + 2 + length
         content = file[at + 4 : end]
-        if marker not in _ALL or length < 2 or not _is_ordinary(marker, content, seen):
+        usual = _length_about_colours(marker, content)
+        if marker not in _ALL or length < 2 or usual not in (None, length):
+            return None
+        if not _is_ordinary(marker, content, seen):
             return None
         if marker == _SCAN:
             after = _AFTER_SCAN.search(file, end)
             end = after.start() if after else len(file)
-        if marker in _PICTURE or _is_about_colours(marker, content):
+        if marker in _PICTURE or usual is not None:
             parts.append(file[at:end])
             last = marker
         seen.add(marker)
@@ -56,13 +59,14 @@ def _is_ordinary(marker: bytes, content: bytes, seen: set[bytes]) -> bool:
         return is_usual and not seen & _FRAMES
     if marker == _SCAN:
         return bool(seen & _FRAMES)
-    if marker == _RESTARTS:
-        return len(content) == 2
-    return all(
-        marker != kind or not content.startswith(start) or len(content) == usual - 2
+    return marker != _RESTARTS or len(content) == 2
+
+
+def _length_about_colours(marker: bytes, content: bytes) -> int | None:
+    """The usual length of a segment that says what the colours are; None of any other."""
+    lengths = (
+        usual
         for (kind, start), usual in _COLOURS.items()
+        if marker == kind and content.startswith(start)
     )
-
-
-def _is_about_colours(marker: bytes, content: bytes) -> bool:
-    return any(marker == kind and content.startswith(start) for kind, start in _COLOURS)
+    return next(lengths, None)
