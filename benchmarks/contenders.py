@@ -23,7 +23,7 @@ import numpy as np
 Photos = list[np.ndarray]
 Look = Callable[[Photos], int]
 # What one task of faceweb's worker holds at most: photos, and about as many of their pixels.
-BATCH, BATCH_PIXELS = 16, 6_000_000
+BATCH, BATCH_PIXELS = 12, 4_000_000
 
 
 def faceweb(threads: int, *, detector: str = "mtcnn") -> Look:

@@ -5,7 +5,8 @@ from typing import Any
 
 from celery import current_app
 from django.db import transaction
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
 
 log = logging.getLogger("faceweb.queues")
 
@@ -28,9 +29,9 @@ def send(task: Any, *args: object) -> None:
 def waiting(queue: str) -> int | None:
     """How many messages wait in a queue; None if the broker does not answer."""
     try:
-        with current_app.connection_for_read() as connection:
+        with current_app.pool.acquire(block=True, timeout=2) as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
             client: Any = connection.default_channel.client
             return int(client.llen(queue))
-    except (OperationalError, OSError):
+    except (KombuError, OSError, RedisError):
         return None

@@ -4,7 +4,7 @@ They import the worker's services when they run: whoever merely queues a task mu
 models or the index.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from celery import Task, shared_task
@@ -17,10 +17,12 @@ from people.models import Edit, EditSubject, Face, Photo
 from people.services import coverage
 from people.services.changes import in_chunks
 
-# Large enough that what a task costs in itself hardly counts, small enough that a search never
-# waits long for a free thread: a few large photos take as long as many small ones.
-PHOTOS_PER_TASK = 16
-_BYTES_PER_TASK = 1_000_000
+# Photos of one task, and bytes of their files: a few large ones take as long as many small ones.
+# Small enough that a search never waits long for a free thread.
+_SMALL = 16, 1_000_000
+# So large that what a task costs in itself hardly counts. Such a task stops where a search waits.
+PHOTOS_PER_TASK = 48
+_LARGE = PHOTOS_PER_TASK, 3_000_000
 # How many photos that someone has open go past those of an import.
 _FEW = 8
 # How many photos are queued at once where there may be thousands of them.
@@ -38,20 +40,24 @@ _RETRY_STORAGE = {**_RETRY, "autoretry_for": (OperationalError, OSError)}
 
 @shared_task(bind=True, name="people.process_photos", queue="ingest", **_RETRY)
 def process_photos(self: Task, photo_ids: list[int]) -> None:
-    _look_at_photos(self, photo_ids)
+    """Look at photos, unless someone waits for an answer meanwhile: then the rest comes later."""
+    _look_at_photos(self, photo_ids, pause=lambda: bool(queues.waiting("search")))
 
 
 @shared_task(bind=True, name="people.look_again", queue="search", **_RETRY)
 def look_again(self: Task, photo_ids: list[int]) -> None:
     """The same for a few photos that someone has open: they do not wait behind an import."""
-    _look_at_photos(self, photo_ids)
+    _look_at_photos(self, photo_ids, pause=lambda: False)
 
 
-def _look_at_photos(task: Task, photo_ids: list[int]) -> None:
+def _look_at_photos(task: Task, photo_ids: list[int], pause: Callable[[], bool]) -> None:
     from people.services import ingest
 
-    batches = ingest.process_photos(photo_ids=photo_ids, worker=task.request.hostname or "")
-    for batch_id in batches:
+    worker = task.request.hostname or ""
+    outcome = ingest.process_photos(photo_ids=photo_ids, worker=worker, pause=pause)
+    if outcome.left:
+        queues.send(process_photos, outcome.left)
+    for batch_id in outcome.through:
         queues.send(settle_import, batch_id)
 
 
@@ -157,16 +163,16 @@ def enqueue_photos(photo_ids: Iterable[int]) -> None:
 def _enqueue(task: Task, photo_ids: Iterable[int]) -> None:
     for some in in_chunks(photo_ids):
         sizes = Photo.objects.filter(pk__in=some).order_by("pk").values_list("pk", "size")
-        for ids in _portions(sizes):
+        for ids in _portions(sizes, *(_LARGE if task is process_photos else _SMALL)):
             queues.send(task, ids)
 
 
-def _portions(sizes: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+def _portions(sizes: Iterable[tuple[int, int]], most: int, most_bytes: int) -> Iterator[list[int]]:
     """The ids of photos for one task each, from the ids and the sizes of files in bytes."""
     ids: list[int] = []
     total = 0
     for pk, size in sizes:
-        if ids and (len(ids) == PHOTOS_PER_TASK or total + size > _BYTES_PER_TASK):
+        if ids and (len(ids) == most or total + size > most_bytes):
             yield ids
             ids, total = [], 0
         ids.append(pk)
@@ -196,7 +202,7 @@ def enqueue_embedding(*, after: int = 0) -> None:
         return
     found = coverage.photos_to_embed(after=after, limit=_QUEUED_AT_ONCE)
     photos = list(found.values_list("pk", "size", "crashes"))
-    together = _portions((pk, size) for pk, size, crashes in photos if not crashes)
+    together = _portions([(pk, size) for pk, size, crashes in photos if not crashes], *_SMALL)
     alone = [[pk] for pk, _, crashes in photos if crashes]
     for ids in (*together, *alone):
         queues.send(embed_photos, ids, photos[-1][0])

@@ -167,16 +167,16 @@ def test_looking_again(signed_in: Client, sent) -> None:
 
 
 def test_looking_at_several_again(signed_in: Client, sent) -> None:
-    photos = [make_photo() for _ in range(20)]
+    photos = [make_photo() for _ in range(60)]
     url = reverse("photos-again")
     assert "Choose at least one photo" in text(signed_in.post(url, follow=True))
-    chosen = {"photos": [*(p.pk for p in photos[:17]), "x", "99999"]}
+    chosen = {"photos": [*(p.pk for p in photos[:49]), "x", "99999"]}
     page = signed_in.post(url, {**chosen, "next": "/photos/?page=1"}, follow=True)
-    assert "17 photos are looked at again" in text(page)
-    assert Photo.objects.filter(status="queued").count() == 17
+    assert "49 photos are looked at again" in text(page)
+    assert Photo.objects.filter(status="queued").count() == 49
     # More than a few wait in their turn, in parts.
     assert [(name, len(ids)) for name, ids in sent] == [
-        ("people.process_photos", 16),
+        ("people.process_photos", 48),
         ("people.process_photos", 1),
     ]
 

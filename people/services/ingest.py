@@ -5,7 +5,7 @@ Rows are committed first, then the index follows; every step can be done again.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -23,7 +23,7 @@ from faceweb.recognition.previews import encode_jpeg
 from faceweb.recognition.reducing import fitted
 from people import files
 from people.jobs import Status
-from people.models import Face, FaceEmbedding, Import, Photo
+from people.models import Face, Import, Photo
 from people.services import indexing, refinding, storing
 from people.services.refinding import Plan
 
@@ -31,8 +31,8 @@ Pixels = NDArray[np.uint8]
 
 log = logging.getLogger("faceweb.photos")
 
-# Photos looked at as one batch hold at most this many decoded pixels together.
-_BATCH_PIXELS = 24_000_000
+# Photos looked at as one batch, and the decoded pixels that they hold together: more are no faster.
+_BATCH, _BATCH_PIXELS = 12, 4_000_000
 # Bytes for each pixel of a photo that is its own preview. Those made here have about a fifth.
 _LIGHT = 0.3
 
@@ -44,23 +44,44 @@ class _Decoded:
     seconds: float
 
 
-def process_photos(*, photo_ids: Sequence[int], worker: str) -> set[int]:
-    """Look at those of the photos that are queued; return the ids of imports that are through.
+@dataclass(frozen=True)
+class Outcome:
+    """`through`: ids of imports of which no photo waits. `left`: photos that still wait."""
 
-    Photos that another worker has, or that are done, are passed over.
+    through: set[int]
+    left: list[int]
+
+
+def process_photos(
+    *, photo_ids: Sequence[int], worker: str, pause: Callable[[], bool] = lambda: False
+) -> Outcome:
+    """Look at those of the photos that are queued.
+
+    Photos that another worker has, or that are done, are passed over. `pause` is asked from time
+    to time whether there is something more urgent; then the rest of the photos is left for later.
     """
     claimed = list(Photo.objects.claim(list(photo_ids), worker=worker))
+    in_hand = Photo.objects.filter(
+        claim__in={photo.claim for photo in claimed}, status=Status.PROCESSING
+    )
+    plans: list[Plan] = []
+    start = time.perf_counter()
     try:
-        embeddings = [row for batch in _decoded_batches(claimed) for row in _look(batch)]
-    except BaseException:
-        # Not the photos' fault (those are caught one by one): others may have them at once.
-        claims = {photo.claim for photo in claimed}
-        Photo.objects.filter(claim__in=claims, status=Status.PROCESSING).release(crashed=False)
-        raise
+        for batch in _decoded_batches(claimed):
+            plans += _look(batch)
+            if pause():
+                break
+        seconds = (time.perf_counter() - start) / max(len(plans), 1)
+        embeddings = storing.store(plans=plans, seconds=seconds, spec=runtime.pipeline().spec)
+        left = list(in_hand.values_list("pk", flat=True))
+    finally:
+        # If something went wrong it is not the photos' fault (those are caught one by one): others
+        # may have them at once.
+        in_hand.release(crashed=False)
     if embeddings:
         indexing.add_embeddings(rows=embeddings)
     memory.give_back()
-    return _through(claimed)
+    return Outcome(_through(claimed), left)
 
 
 def _through(photos: Iterable[Photo]) -> set[int]:
@@ -83,7 +104,7 @@ def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:
             continue
         batch.append(_Decoded(photo, image, time.perf_counter() - start))
         pixels += image.pixels.shape[0] * image.pixels.shape[1]
-        if pixels >= _BATCH_PIXELS:
+        if len(batch) == _BATCH or pixels >= _BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
     if batch:
@@ -114,30 +135,31 @@ def _fail(photo: Photo, code: str, detail: str) -> None:
     log.warning("photo %d %r failed: %s %s", photo.pk, photo.original_name, code, detail)
 
 
-def _look(batch: list[_Decoded]) -> list[FaceEmbedding]:
-    """Find the faces of one batch of photos and store them; return rows for the index."""
+def _look(batch: list[_Decoded]) -> list[Plan]:
+    """Find the faces of one batch of photos and write their pictures; return what is to be stored.
+
+    A photo that cannot be looked at fails.
+    """
     start = time.perf_counter()
     try:
         plans = _plans(batch)
     except Exception as error:
         if len(batch) > 1:  # find out which one it is
-            return [row for one in batch for row in _look([one])]
+            return [plan for one in batch for plan in _look([one])]
         log.exception("photo %d cannot be looked at", batch[0].photo.pk)
         _fail(batch[0].photo, "unexpected", f"{type(error).__name__}: {error}")
         return []
     seconds = time.perf_counter() - start + sum(one.seconds for one in batch)
-    seconds /= len(batch)
     for plan in plans:
-        store_pictures(photo=plan.photo, image=plan.image)
-        store_crops(crops=plan.crops)
-    embeddings = storing.store(plans=plans, seconds=seconds, spec=runtime.pipeline().spec)
-    for plan in plans:
-        photo = plan.photo
+        photo, crops = plan.photo, plan.crops
+        store_pictures(photo=photo, image=plan.image)
+        store_crops(crops=crops)
+        plan.forget_pixels()
         log.info(
             "photo %d %r done: %d faces, %.0f ms",
-            photo.pk, photo.original_name, len(plan.crops), seconds * 1000,
+            photo.pk, photo.original_name, len(crops), seconds / len(batch) * 1000,
         )  # fmt: skip
-    return embeddings
+    return plans
 
 
 def _plans(batch: list[_Decoded]) -> list[Plan]:

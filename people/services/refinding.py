@@ -5,7 +5,7 @@ and only what the look itself gives is renewed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Pixels = NDArray[np.uint8]
 # covers this much of the other: people draw round the head, detectors round the face.
 _OVERLAP = 0.4
 _CONTAINMENT, _OVERLAP_IF_CONTAINED = 0.7, 0.2
+_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(eq=False)
@@ -54,6 +55,14 @@ class Plan:
         pairs += [(face.box, found.crop) for face, found in self.asked]
         key, turns = self.photo.key, self.photo.turns
         return [(files.crop_of_box(key, box, turns=turns), crop) for box, crop in pairs]
+
+    def forget_pixels(self) -> None:
+        """Let go of all pictures: once they are written, many photos' rows are stored together."""
+        self.image = replace(self.image, pixels=_NO_PIXELS, jpeg=None)
+        self.renewed = [(face, _without_crop(found)) for face, found in self.renewed]
+        self.asked = [(face, _without_crop(found)) for face, found in self.asked]
+        self.new = [_without_crop(found) for found in self.new]
+        self.drawn = [_without_crop(found) for found in self.drawn]
 
 
 def plan(
@@ -131,6 +140,10 @@ def _settle_regions(outcome: Plan, pipeline: Pipeline) -> None:
     )
     if len(outcome.settled.missing):
         outcome.drawn = pipeline.embed_boxes(outcome.image, outcome.settled.missing)
+
+
+def _without_crop(found: FoundFace) -> FoundFace:
+    return replace(found, crop=_NO_PIXELS)
 
 
 def _boxes(faces: Sequence[Face]) -> Float32:

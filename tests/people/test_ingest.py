@@ -5,13 +5,14 @@ import io
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.db import OperationalError
 from PIL import Image
 
 from faceweb import runtime
 from faceweb.recognition.jpeg import bare
 from people import files
 from people.models import Face, FaceEmbedding, FileRemoval, Photo
-from people.services import deletion, indexing, ingest
+from people.services import deletion, indexing, ingest, storing
 from tests.faces import photo as face_photo
 from tests.factories import make_import, make_photo, picture
 
@@ -39,7 +40,7 @@ def stored(content: bytes, **values) -> Photo:
 def test_a_photo_becomes_faces_rows_files_and_points(index) -> None:
     batch = make_import()
     photo = stored(face_photo("obama.jpg").read_bytes(), hint="Barack Obama", batch=batch)
-    assert ingest.process_photos(photo_ids=[photo.pk], worker="t") == {batch.pk}
+    assert ingest.process_photos(photo_ids=[photo.pk], worker="t").through == {batch.pk}
     photo.refresh_from_db()
     face = photo.faces.get()
     assert (photo.status, photo.claim, photo.naming) == ("done", None, "given")
@@ -60,8 +61,32 @@ def test_an_import_is_through_when_no_photo_waits(index) -> None:
     batch, other = make_import(), make_import()
     one, two = (stored(picture(200 + n, 150), batch=batch) for n in range(2))
     alone = stored(picture(220, 150), batch=other)
-    assert ingest.process_photos(photo_ids=[one.pk, alone.pk], worker="t") == {other.pk}
-    assert ingest.process_photos(photo_ids=[two.pk], worker="t") == {batch.pk}
+    assert ingest.process_photos(photo_ids=[one.pk, alone.pk], worker="t").through == {other.pk}
+    assert ingest.process_photos(photo_ids=[two.pk], worker="t").through == {batch.pk}
+
+
+def test_what_is_left_for_later_can_be_taken_by_anyone(index) -> None:
+    batch = make_import()
+    ids = [stored(picture(40, 40 + n), batch=batch, crashes=0).pk for n in range(14)]
+    outcome = ingest.process_photos(photo_ids=ids, worker="t", pause=lambda: True)
+    assert len(outcome.left) == 2
+    assert outcome.through == set()
+    waiting = Photo.objects.filter(status="queued", claim=None, claimed_by="", crashes=0)
+    assert sorted(waiting.values_list("pk", flat=True)) == sorted(outcome.left)
+    outcome = ingest.process_photos(photo_ids=outcome.left, worker="u", pause=lambda: True)
+    assert outcome == ingest.Outcome({batch.pk}, [])
+    assert set(Photo.objects.values_list("status", flat=True)) == {"done"}
+
+
+def test_rows_that_cannot_be_stored_leave_all_photos_waiting(index, monkeypatch) -> None:
+    def locked(**_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(storing, "store", locked)
+    ids = [stored(picture(40, 40 + n)).pk for n in range(14)]
+    with pytest.raises(OperationalError):
+        ingest.process_photos(photo_ids=ids, worker="t")
+    assert Photo.objects.filter(status="queued", claim=None, crashes=0).count() == 14
 
 
 @pytest.mark.parametrize(("size", "kinds"), [((320, 240), 1), ((321, 240), 2)])

@@ -2,8 +2,10 @@
 
 import pytest
 
+from faceweb import queues
 from people import tasks
-from tests.factories import make_photo
+from people.models import Photo
+from tests.factories import make_photo, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -14,9 +16,9 @@ MEGABYTE = 1_000_000
     ("sizes", "parts"),
     [
         ([], []),
-        ([10_000] * 33, [16, 16, 1]),
+        ([10_000] * 97, [48, 48, 1]),
         ([5 * MEGABYTE] * 3, [1, 1, 1]),  # large photos one at a time, never none
-        ([400_000, 400_000, 400_000, 10_000], [2, 2]),
+        ([1_200_000, 1_200_000, 1_200_000, 10_000], [2, 2]),
     ],
 )
 def test_a_task_has_many_small_photos_or_few_large_ones(sent, sizes, parts) -> None:
@@ -38,6 +40,24 @@ def test_looking_again_goes_past_imports_in_small_tasks(sent) -> None:
     many = [make_photo(size=1000).pk for _ in range(9)]
     tasks.enqueue_again(many)
     assert sent == [("people.process_photos", many)]
+
+
+@pytest.mark.parametrize(
+    ("task", "waiting", "sent_on"),
+    [("process_photos", 1, True), ("process_photos", 0, False), ("process_photos", None, False),
+     ("look_again", 1, False)],
+)  # fmt: skip
+def test_an_import_makes_way_for_a_search(sent, monkeypatch, index, task, waiting, sent_on) -> None:
+    monkeypatch.setattr(queues, "waiting", lambda queue: waiting)
+    photos = [
+        make_photo(stored=True, content=picture(40, 40 + n), status="queued") for n in range(13)
+    ]
+    ids = [photo.pk for photo in photos]
+    getattr(tasks, task).run(ids)
+    [left] = [left for name, left in sent if name == "people.process_photos"] or [[]]
+    assert len(left) == sent_on
+    assert set(Photo.objects.filter(status="queued").values_list("pk", flat=True)) == set(left)
+    assert Photo.objects.filter(status="done").count() == 13 - len(left)
 
 
 def test_photos_that_are_gone_are_not_queued(sent) -> None:

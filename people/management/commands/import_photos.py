@@ -29,6 +29,7 @@ from people.services.stats import ImportProgress, import_progress, looked_at
 _PASSED_OVER = {".csv", ".txt", ".json", ".xml", ".xmp", ".db", ".ini", ".md", ".html", ".pdf",
                 ".mp4", ".mov", ".avi", ".zip"}  # fmt: skip
 _SECONDS_WITHOUT_PROGRESS = 60
+_STORED_TOGETHER = 16
 
 
 class Command(BaseCommand):
@@ -109,7 +110,7 @@ class Command(BaseCommand):
         added: list[int] = []
         paths = list(_files(folder))
         with tqdm(total=len(paths), desc="Storing", unit=" files", disable=self.bar_off) as bar:
-            for few in in_chunks(paths, size=tasks.PHOTOS_PER_TASK):
+            for few in in_chunks(paths, size=_STORED_TOGETHER):
                 added += self._store_few(batch, folder, few)
                 bar.update(len(few))
                 if len(added) >= tasks.PHOTOS_PER_TASK and not inline:
