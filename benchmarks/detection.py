@@ -186,9 +186,8 @@ def _decoded(path: Path) -> np.ndarray | None:
 
 
 def _own(slug: str):
-    from faceweb.recognition import detection
-
-    detector = detection.load(slug, SETTINGS)
+    module = importlib.import_module(f"faceweb.recognition.detection.{slug}")
+    detector = module.load(SETTINGS, "cpu")
     return lambda photos: ([found.boxes for found in detector.detect(photos)], 0.0)
 
 

@@ -163,13 +163,7 @@ def judge(
 def _ranked(detections: Detections, shape: tuple[int, ...]) -> Detections:
     """Order faces by prominence."""
     weights = prominence(detections.boxes, width=shape[1], height=shape[0])
-    return _selected(detections, np.argsort(-weights, kind="stable"))
-
-
-def _selected(detections: Detections, chosen: NDArray[np.int64]) -> Detections:
-    return Detections(
-        detections.boxes[chosen], detections.landmarks[chosen], detections.scores[chosen]
-    )
+    return detections.chosen(np.argsort(-weights, kind="stable"))
 
 
 def _faces(

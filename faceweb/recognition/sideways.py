@@ -53,10 +53,7 @@ def _looks(detector: Detector, pictures: Sequence[Pixels]) -> list[Detections]:
 def _clear(detections: Detections, picture: Pixels) -> Detections:
     sides = detections.boxes[:, 2:] - detections.boxes[:, :2]
     is_large = sides.max(axis=1, initial=0) >= SIDEWAYS_SHARE * max(picture.shape)
-    chosen = is_large & (detections.scores >= SIDEWAYS_SCORE)
-    return Detections(
-        detections.boxes[chosen], detections.landmarks[chosen], detections.scores[chosen]
-    )
+    return detections.chosen(np.flatnonzero(is_large & (detections.scores >= SIDEWAYS_SCORE)))
 
 
 def _turned_back(detections: Detections, turns: int, picture: Pixels, scale: float) -> Detections:

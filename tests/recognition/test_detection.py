@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from faceweb.recognition import detection
-from faceweb.recognition.detection import Detections, DetectorSettings
+from faceweb.recognition.detection import Detections, DetectorSettings, mtcnn, yunet
 from faceweb.recognition.images import decode
 from tests.faces import photo
 
@@ -186,11 +186,12 @@ def test_faces_smaller_than_asked_for_are_left_out(slug, settings):
     assert len(found) == 0
 
 
-@every_detector
-def test_faces_below_the_least_score_are_left_out(slug):
-    [every] = loaded(slug).detect([pixels("group.jpg")])
+@pytest.mark.parametrize("alone", [mtcnn, yunet])
+def test_faces_below_the_least_score_are_left_out(alone):
+    [every] = alone.load(DetectorSettings(), "cpu").detect([pixels("group.jpg")])
     between = float(every.scores[2:4].mean())
-    [best] = loaded(slug, DetectorSettings(min_score=between)).detect([pixels("group.jpg")])
+    settings = DetectorSettings(min_score=between)
+    [best] = alone.load(settings, "cpu").detect([pixels("group.jpg")])
     assert len(best) == int((every.scores > between).sum())
     assert 0 < len(best) < len(every)
 

@@ -30,6 +30,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def chosen(self, which: NDArray[np.int64]) -> "Detections":
+        """Some of the faces, by their numbers, in that order."""
+        return Detections(self.boxes[which], self.landmarks[which], self.scores[which])
+
 
 @dataclass(frozen=True)
 class DetectorSettings:
@@ -37,7 +41,8 @@ class DetectorSettings:
 
     `min_face` and `min_face_share`: its smallest side, in pixels and as a share of the
     picture's longer side; the larger of the two counts. `longest_side`: larger pictures are
-    reduced to it before faces are looked for. `min_score`: the least score, 0 to 1.
+    reduced to it before faces are looked for. `min_score`: the least score, 0 to 1; the registry's
+    `mtcnn` also takes faces of less that another detector sees (second_opinion.py).
     """
 
     min_face: int = 24
@@ -60,7 +65,7 @@ class Detector(Protocol):
 
 
 _LOADERS = {
-    "mtcnn": "faceweb.recognition.detection.mtcnn:load",
+    "mtcnn": "faceweb.recognition.detection.second_opinion:load",
     "yunet": "faceweb.recognition.detection.yunet:load",
 }
 

@@ -33,6 +33,9 @@ _MOST_FACES = 5000
 
 Pixels = NDArray[np.uint8]
 
+# OpenCV 5 warns whenever it loads a network that it will run on the processor, as it should.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
 
 class Yunet:
     """The loaded network. It always runs on the processor."""
