@@ -28,7 +28,7 @@ from faceweb.recognition.errors import ImageError
 from faceweb.recognition.images import decode
 
 # Photos that a contender gets. Where threads share them, the last one at work hardly counts then.
-LEAST, LEAST_SHARED = 64, 512
+LEAST, LEAST_SHARED = 64, 1024
 
 
 def main() -> None:
