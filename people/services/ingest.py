@@ -59,20 +59,21 @@ def process_photos(
 
     Photos that another worker has, or that are done, are passed over. `pause` is asked from time
     to time whether there is something more urgent; then the rest of the photos is left for later.
+    Raises OSError, when the others are stored, if the storage failed for one: that passes, so the
+    photo goes on waiting.
     """
     claimed = list(Photo.objects.claim(list(photo_ids), worker=worker))
     in_hand = Photo.objects.filter(
         claim__in={photo.claim for photo in claimed}, status=Status.PROCESSING
     )
     plans: list[Plan] = []
-    start = time.perf_counter()
+    faults: list[OSError] = []
     try:
-        for batch in _decoded_batches(claimed):
+        for batch in _decoded_batches(claimed, faults):
             plans += _look(batch)
             if pause():
                 break
-        seconds = (time.perf_counter() - start) / max(len(plans), 1)
-        embeddings = storing.store(plans=plans, seconds=seconds, spec=runtime.pipeline().spec)
+        embeddings = storing.store(plans=plans, spec=runtime.pipeline().spec)
         left = list(in_hand.values_list("pk", flat=True))
     finally:
         # If something went wrong it is not the photos' fault (those are caught one by one): others
@@ -81,6 +82,8 @@ def process_photos(
     if embeddings:
         indexing.add_embeddings(rows=embeddings)
     memory.give_back()
+    if faults:
+        raise faults[0]
     return Outcome(_through(claimed), left)
 
 
@@ -93,13 +96,21 @@ def _through(photos: Iterable[Photo]) -> set[int]:
     return set(imports.values_list("pk", flat=True))
 
 
-def _decoded_batches(photos: list[Photo]) -> Iterator[list[_Decoded]]:
-    """Decode photos into batches that fit in memory; those that cannot be decoded fail."""
+def _decoded_batches(photos: list[Photo], faults: list[OSError]) -> Iterator[list[_Decoded]]:
+    """Decode photos into batches that fit in memory; those that cannot be decoded fail.
+
+    Photos that the storage cannot give just now are passed over, and `faults` gets why.
+    """
     batch: list[_Decoded] = []
     pixels = 0
     for photo in photos:
         start = time.perf_counter()
-        image = _decode(photo)
+        try:
+            image = _decode(photo)
+        except OSError as error:
+            log.warning("photo %d cannot be read just now: %s", photo.pk, error)
+            faults.append(error)
+            continue
         if image is None:
             continue
         batch.append(_Decoded(photo, image, time.perf_counter() - start))
@@ -152,12 +163,13 @@ def _look(batch: list[_Decoded]) -> list[Plan]:
     seconds = time.perf_counter() - start + sum(one.seconds for one in batch)
     for plan in plans:
         photo, crops = plan.photo, plan.crops
+        plan.seconds = seconds / len(batch)
         store_pictures(photo=photo, image=plan.image)
         store_crops(crops=crops)
         plan.forget_pixels()
         log.info(
-            "photo %d %r done: %d faces, %.0f ms",
-            photo.pk, photo.original_name, len(crops), seconds / len(batch) * 1000,
+            "photo %d %r: %d faces, %.0f ms",
+            photo.pk, photo.original_name, len(crops), plan.seconds * 1000,
         )  # fmt: skip
     return plans
 

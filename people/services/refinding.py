@@ -35,7 +35,8 @@ class Plan:
     named or hid and that are not found again; these were looked at in their own boxes. `new`:
     faces that nobody knew. `gone`: faces that nobody said anything of and that are not found
     any more. `drawn`: faces that nobody found where the file names someone. `settled`: what
-    became of the file's names; its boxes are those of `renewed`, `asked` and `new`.
+    became of the file's names; its boxes are those of `renewed`, `asked` and `new`. `seconds`: how
+    long the look took.
     """
 
     photo: Photo
@@ -46,6 +47,7 @@ class Plan:
     gone: list[Face] = field(default_factory=list)
     drawn: list[FoundFace] = field(default_factory=list)
     settled: regions.Settled = field(default_factory=regions.Settled)
+    seconds: float = 0.0
 
     @property
     def crops(self) -> list[tuple[str, Pixels]]:

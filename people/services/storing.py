@@ -29,11 +29,8 @@ _FOUND_FIELDS = ("x1", "y1", "x2", "y2", "landmarks", "detection_score", "qualit
                  "quality_reasons", "crop")  # fmt: skip
 
 
-def store(*, plans: Sequence[Plan], seconds: float, spec: EmbedderSpec) -> list[FaceEmbedding]:
-    """Carry out plans for those photos that are still ours; return rows for the index.
-
-    `seconds` is how long each photo took.
-    """
+def store(*, plans: Sequence[Plan], spec: EmbedderSpec) -> list[FaceEmbedding]:
+    """Carry out plans for those photos that are still ours; return rows for the index."""
     with transaction.atomic():
         claims = {one.photo.claim for one in plans}
         ours = set(
@@ -63,7 +60,7 @@ def store(*, plans: Sequence[Plan], seconds: float, spec: EmbedderSpec) -> list[
             lost = [face for face in one.gone if face.pk in gone]
             if one.photo.pk in again and (new[one.photo.pk] or lost):
                 _record(one, new[one.photo.pk], lost)
-        _finish(kept, seconds)
+        _finish(kept)
     return embeddings
 
 
@@ -211,8 +208,9 @@ def _renewed_embeddings(pairs: Pairs, spec: EmbedderSpec) -> list[FaceEmbedding]
     return changed + _embeddings([pair for pair in pairs if pair[0].pk not in rows], spec)
 
 
-def _finish(plans: Sequence[Plan], seconds: float) -> None:
-    """Note on the photos that they are done, how large they are and how long each took."""
+def _finish(plans: Sequence[Plan]) -> None:
+    """Note on the photos that they are done, how large they are, how long one took on average."""
+    seconds = sum(one.seconds for one in plans) / max(len(plans), 1)
     by_size: dict[tuple[int, int], list[Photo]] = {}
     for one in plans:
         by_size.setdefault((one.image.width, one.image.height), []).append(one.photo)

@@ -89,6 +89,23 @@ def test_rows_that_cannot_be_stored_leave_all_photos_waiting(index, monkeypatch)
     assert Photo.objects.filter(status="queued", claim=None, crashes=0).count() == 14
 
 
+def test_a_photo_that_the_storage_cannot_give_holds_up_no_others(index, monkeypatch) -> None:
+    photos = [stored(picture(40, 40 + n)) for n in range(3)]
+    name, real = photos[1].file.name, default_storage.open
+
+    def fails(wanted, *rest):
+        if wanted == name:
+            raise PermissionError("not now")
+        return real(wanted, *rest)
+
+    monkeypatch.setattr(default_storage, "open", fails)
+    with pytest.raises(PermissionError):
+        ingest.process_photos(photo_ids=[photo.pk for photo in photos], worker="t")
+    rows = Photo.objects.order_by("pk").values_list("status", "crashes", "claim")
+    assert [status for status, _, _ in rows] == ["done", "queued", "done"]
+    assert rows[1] == ("queued", 0, None)
+
+
 @pytest.mark.parametrize(("size", "kinds"), [((320, 240), 1), ((321, 240), 2)])
 def test_small_photos_have_one_file_to_look_at(index, size, kinds) -> None:
     photo = stored(picture(*size))

@@ -74,7 +74,8 @@ def test_a_face_beside_the_box_says_nothing_about_the_box(detector, monkeypatch,
 
 @pytest.mark.parametrize(
     "box", [[-60, -50, 60, 70], [880, 1100, 950, 1170], [-900, -900, 2000, 2000],
-            [2000, 2000, 2100, 2100], [100, 100, 100, 100], [300, 300, 301, 301]],
+            [2000, 2000, 2100, 2100], [940, 300, 964, 324],
+            [300, 1160, 324, 1184], [100, 100, 100, 100], [300, 300, 301, 301]],
 )  # fmt: skip
 def test_boxes_anywhere_can_be_looked_at(detector, monkeypatch, picture, box):
     assert kept(detector, monkeypatch, picture, [box], [0.6]) == []

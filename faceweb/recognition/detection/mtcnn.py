@@ -29,6 +29,7 @@ from faceweb.recognition.detection.resampling_on_gpu import TablesOnGpu
 from faceweb.recognition.engine import Device, Network, at_once, compiled
 
 _PROPOSAL_SCORE, _REFINED_SCORE = 0.6, 0.7
+_CENTRED_SCORE = 0.8  # of a face in the middle of its window, for landmarks that are better
 # Refined windows that overlap more than this show the third network the same picture twice.
 _SAME = 0.9
 _CUT_OFF = 0.05  # of a face's side beyond the edge of the picture
@@ -169,7 +170,7 @@ class Mtcnn:
             output = _over_windows(
                 self._onet, tables, squares, owners[looked], _OUTPUT, framed=True
             )
-            sure = output[:, 0] > _log_odds(self.settings.min_score)
+            sure = output[:, 0] > _log_odds(_CENTRED_SCORE)
             landmarks[looked[sure]] = _landmarks(squares[sure], output[sure])
             again = sure & is_cut[looked]
             squares = _squared(_moved(squares[again], output[again, 1:5]))

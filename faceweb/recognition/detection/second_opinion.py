@@ -45,7 +45,7 @@ class SecondOpinion:
         return [self._kept(*one) for one in zip(pictures, found, strict=True)]
 
     def _kept(self, picture: Pixels, found: Detections) -> Detections:
-        doubtful = np.flatnonzero(found.scores < _SURE)
+        doubtful = np.flatnonzero(found.scores < max(_SURE, self._least))
         if not len(doubtful):
             return found
         opinions = np.ones(len(found), np.float32)
@@ -81,7 +81,7 @@ def _around(picture: Pixels, box: Float32) -> Pixels:
     square = np.full((_PIXELS, _PIXELS, 3), _BEYOND, np.uint8)
     x1, y1 = np.round((np.array((left, top)) - corner) * scale).astype(int)
     x2, y2 = np.round((np.array((right, bottom)) - corner) * scale).astype(int)
-    there = square[max(y1, 0) : y2, max(x1, 0) : x2]
+    there = square[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
     if there.size:
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         part = picture[top:bottom, left:right]
