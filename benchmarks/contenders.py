@@ -22,7 +22,7 @@ import numpy as np
 
 Photos = list[np.ndarray]
 Look = Callable[[Photos], int]
-# What one task of faceweb's worker holds at most: photos, and about as many of their pixels.
+# What faceweb's worker looks at as one batch: photos, and about as many of their pixels.
 BATCH, BATCH_PIXELS = 12, 4_000_000
 
 

@@ -97,20 +97,12 @@ def _through(photos: Iterable[Photo]) -> set[int]:
 
 
 def _decoded_batches(photos: list[Photo], faults: list[OSError]) -> Iterator[list[_Decoded]]:
-    """Decode photos into batches that fit in memory; those that cannot be decoded fail.
-
-    Photos that the storage cannot give just now are passed over, and `faults` gets why.
-    """
+    """Decode photos into batches that fit in memory, without those that cannot be decoded."""
     batch: list[_Decoded] = []
     pixels = 0
     for photo in photos:
         start = time.perf_counter()
-        try:
-            image = _decode(photo)
-        except OSError as error:
-            log.warning("photo %d cannot be read just now: %s", photo.pk, error)
-            faults.append(error)
-            continue
+        image = _decode(photo, faults)
         if image is None:
             continue
         batch.append(_Decoded(photo, image, time.perf_counter() - start))
@@ -122,14 +114,20 @@ def _decoded_batches(photos: list[Photo], faults: list[OSError]) -> Iterator[lis
         yield batch
 
 
-def _decode(photo: Photo) -> DecodedImage | None:
-    """The decoded photo, or None after its row was failed with the reason."""
+def _decode(photo: Photo, faults: list[OSError]) -> DecodedImage | None:
+    """The decoded photo, or None after its row was failed with the reason.
+
+    Nor is there one if the storage cannot give it just now: then it is left, and `faults` gets why.
+    """
     try:
         return decoded(photo)
     except ImageError as error:
         _fail(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:
         _fail(photo, "file_missing", str(error))
+    except OSError as error:
+        log.warning("photo %d cannot be read just now: %s", photo.pk, error)
+        faults.append(error)
     return None
 
 
