@@ -54,6 +54,7 @@ def signed_in(client: Client, user) -> Client:
 def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks compute in 32 bits, whatever this processor is quick at."""
     monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(engine, "has_int8", lambda: False)
 
 
 @pytest.fixture

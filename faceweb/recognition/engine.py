@@ -93,6 +93,14 @@ def has_bfloat16() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def has_int8() -> bool:
+    """Whether this processor computes with 8-bit integers faster than in 32 or 16 bits.
+
+    That is measured with AVX2 and newer instructions; on others nobody has looked.
+    """
+    return bool(torch.cpu.get_capabilities().get("avx2"))
+
+
 class _InStreams:
     """OpenVINO with one copy of the network, which works on one core for each thread that calls."""
 

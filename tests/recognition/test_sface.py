@@ -1,6 +1,9 @@
 """SFace in PyTorch terms beside its own file in ONNX Runtime."""
 
 import functools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -54,16 +57,55 @@ def test_sface_embeds_rgb_crops_as_its_file_does(full_precision):
     np.testing.assert_allclose(embedders.load(SFACE).embed(crops), expected, atol=1e-5)
 
 
-@pytest.mark.skipif(not engine.has_bfloat16(), reason="this processor has no bfloat16")
-def test_in_16_bits_sface_hardly_moves(monkeypatch):
+@functools.cache
+def crops_of_faces():
     names = ("obama.jpg", "obama2.jpg", "biden.jpg", "group.jpg")
     pictures = [decode(photo(name).read_bytes()).pixels for name in names]
     faces = detection.load("mtcnn").detect(pictures)
     pairs = zip(pictures, faces, strict=True)
-    crops = np.concatenate([cut(p, f.boxes, f.landmarks, SFACE.crop) for p, f in pairs])
-    short = embedders.load(SFACE).embed(crops)
-    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
-    full = embedders.load(SFACE).embed(crops)
+    return np.concatenate([cut(p, f.boxes, f.landmarks, SFACE.crop) for p, f in pairs])
+
+
+def in_32_bits():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "has_bfloat16", lambda: False)
+        patch.setattr(engine, "has_int8", lambda: False)
+        return embedders.load(SFACE).embed(crops_of_faces())
+
+
+@pytest.mark.skipif(not engine.has_bfloat16(), reason="this processor has no bfloat16")
+def test_in_16_bits_sface_hardly_moves(monkeypatch):
+    monkeypatch.setattr(engine, "has_int8", lambda: False)
+    short, full = embedders.load(SFACE).embed(crops_of_faces()), in_32_bits()
     assert not np.array_equal(short, full)
     assert (short * full).sum(axis=1).min() > 0.999
     np.testing.assert_allclose(short @ short.T, full @ full.T, atol=0.01)
+
+
+@pytest.mark.skipif(not engine.has_int8(), reason="this processor does not compute in 8 bits")
+def test_in_8_bits_sface_moves_little():
+    short, full = embedders.load(SFACE).embed(crops_of_faces()), in_32_bits()
+    assert (short * full).sum(axis=1).min() > 0.995
+    np.testing.assert_allclose(short @ short.T, full @ full.T, atol=0.02)
+
+
+ELSEWHERE = """
+import sys, numpy as np
+from faceweb.recognition import embedders, engine
+engine.has_bfloat16 = lambda: False
+crops, found = sys.argv[1:]
+np.save(found, embedders.load(embedders.SFACE).embed(np.load(crops)))
+"""
+
+
+@pytest.mark.skipif(not engine.has_int8(), reason="this processor does not compute in 8 bits")
+def test_8_bits_are_right_with_older_instructions(tmp_path):
+    """AVX2 adds pairs of products in 16 bits, which may overflow."""
+    np.save(tmp_path / "crops.npy", crops_of_faces())
+    subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, tmp_path / "crops.npy", tmp_path / "found.npy"],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        check=True,
+    )
+    found = np.load(tmp_path / "found.npy")
+    assert (found * in_32_bits()).sum(axis=1).min() > 0.995

@@ -4,6 +4,7 @@ Weights: OpenCV Zoo's block-quantized ONNX file (Apache-2.0), dequantized once a
 Architecture: Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face
 Recognition", 2021. Every batch norm is folded into the layer before it, or for the last
 convolution's into the layer behind it, so that what runs is convolutions and PReLUs only.
+On processors the largest 1x1 convolutions, most of the time, compute in 8 bits.
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
+from faceweb.recognition import engine
 from faceweb.recognition.embedders.base import EmbedderSpec, Float32
+from faceweb.recognition.embedders.int8 import in_int8
 from faceweb.recognition.embedders.network import NetworkEmbedder
 from faceweb.recognition.engine import Device
 
 _STRIDES = {3: 2, 5: 2, 7: 2, 13: 2}  # depthwise convolutions that halve the picture
 _LAST_CONVOLUTION = 14
+_INPUTS_IN_INT8 = 256  # and more: nine of thirteen 1x1 convolutions (docs/adr/0006)
 _CONVOLUTION_EPSILON = 1e-3
 _HEAD_EPSILON = 2e-5
 
@@ -31,9 +35,9 @@ _Tensors = Mapping[str, Float32]
 class SFaceNetwork(nn.Module):
     """uint8 RGB (n, 112, 112, 3) to raw output (n, 128)."""
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, *, int8: bool = False) -> None:
         super().__init__()
-        self.layers = _build(_dequantized(onnx.load(weights)))
+        self.layers = _build(_dequantized(onnx.load(weights)), int8=int8)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         scaled = (pixels.permute(0, 3, 1, 2).float() - 127.5) * 0.0078125
@@ -42,7 +46,8 @@ class SFaceNetwork(nn.Module):
 
 
 def load(spec: EmbedderSpec, device: Device) -> NetworkEmbedder:
-    return NetworkEmbedder(SFaceNetwork(spec.weights.locate()), spec, device, half=True)
+    network = SFaceNetwork(spec.weights.locate(), int8=device == "cpu" and engine.has_int8())
+    return NetworkEmbedder(network, spec, device, half=True)
 
 
 def _dequantized(model: onnx.ModelProto) -> dict[str, Float32]:
@@ -70,18 +75,22 @@ def _dequantized(model: onnx.ModelProto) -> dict[str, Float32]:
     return tensors
 
 
-def _build(tensors: _Tensors) -> nn.Sequential:
+def _build(tensors: _Tensors, *, int8: bool) -> nn.Sequential:
     layers: list[nn.Module] = [*_convolution(tensors, "conv_1", stride=1, depthwise=False)]
     for number in range(2, _LAST_CONVOLUTION + 1):
-        stride = _STRIDES.get(number, 1)
-        layers += _convolution(tensors, f"conv_{number}_dw", stride=stride, depthwise=True)
-        layers += _convolution(tensors, f"conv_{number}", stride=1, depthwise=False)
+        name, stride = f"conv_{number}_dw", _STRIDES.get(number, 1)
+        before, activation = _convolution(tensors, name, stride=stride, depthwise=True)
+        convolution, last = _convolution(tensors, f"conv_{number}", stride=1, depthwise=False)
+        layers += [before, activation, convolution, last]
+        if int8 and convolution.in_channels >= _INPUTS_IN_INT8:
+            mean, spread = (tensors[f"{name}_batchnorm_{what}"] for what in ("beta", "gamma"))
+            layers[-2] = in_int8(before, activation, convolution, mean, spread)
     return nn.Sequential(*layers, nn.Flatten(), _head(tensors))
 
 
 def _convolution(
     tensors: _Tensors, name: str, *, stride: int, depthwise: bool
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[nn.Conv2d, nn.PReLU]:
     """A convolution with its batch norm folded in, and its PReLU."""
     kernel = tensors[f"{name}_conv2d_weight"]
     gain, offset = _batch_norm(tensors, f"{name}_batchnorm", _CONVOLUTION_EPSILON)
