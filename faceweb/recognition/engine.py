@@ -9,6 +9,7 @@ answers. Networks that allow it compute in 16 bits where that is faster still.
 import os
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -203,13 +204,14 @@ def _outputs(request: Any, pixels: Pixels) -> list[Float32]:
 
 
 class _OnGpu:
-    """PyTorch, in channels_last order.
+    """PyTorch, in channels_last order, and all networks in one thread.
 
-    cuDNN prepares for every new shape, which takes longer than to run it. So pictures are filled
-    up to one of few numbers.
+    cuDNN prepares for every new shape, once in each thread, which takes far longer than to run it.
+    So pictures are filled up to one of few numbers, and one thread does it for all.
     """
 
     device = "cuda"
+    _thread = ThreadPoolExecutor(1, thread_name_prefix="gpu")
 
     def __init__(self, module: nn.Module, *, half: bool) -> None:
         # PyTorch's own type of to() leaves memory_format out.
@@ -217,6 +219,9 @@ class _OnGpu:
         self._half = half
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
+        return self._thread.submit(self._run, pixels).result()
+
+    def _run(self, pixels: Pixels) -> list[Float32]:
         count = len(pixels)
         if not isinstance(pixels, Tensor):  # of mirrored pictures PyTorch takes no views
             pixels = torch.from_numpy(np.ascontiguousarray(pixels))
@@ -230,6 +235,5 @@ class _OnGpu:
 
 
 def filled_up(count: int) -> int:
-    """The next of 1, 2, 3, 4, 6, 8, 12, 16, 24 and so on, so that a GPU meets few sizes."""
-    power = 1 << (count - 1).bit_length()
-    return power * 3 // 4 if count <= power * 3 // 4 else power
+    """The next of 1, 4, 16, 64 and so on, so that a GPU meets few sizes."""
+    return 1 << ((count - 1).bit_length() + 1) // 2 * 2

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from faceweb.recognition.detection.resampling import GRAY, Indices, Pixels, Tables, whole
-from faceweb.recognition.engine import Device, filled_up
+from faceweb.recognition.engine import Device
 
 _STEP = 128
 
@@ -21,7 +21,9 @@ class TablesOnGpu(Tables):
 
     @staticmethod
     def filled_up(side: int) -> int:
-        return filled_up(-(-side // _STEP)) * _STEP
+        steps = -(-side // _STEP)
+        power = 1 << (steps - 1).bit_length()
+        return (power * 3 // 4 if steps <= power * 3 // 4 else power) * _STEP
 
     def blank(self, height: int, width: int) -> Any:
         return torch.zeros((1, height, width, 3), device=self.device)
