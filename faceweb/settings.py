@@ -175,6 +175,9 @@ def _socket_path() -> Path:
 
 BROKER_SOCKET = _socket_path()
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss"))
+FACEWEB_WORKER_THREADS = env.integer(
+    "FACEWEB_WORKER_THREADS", (os.cpu_count() or 2) + 1, least=1, most=64
+)
 CELERY_BROKER_URL = REDIS_URL or f"redis+socket://{BROKER_SOCKET}"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -189,6 +192,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Celery's usual pool forks, which neither the embedded index nor a GPU survives (docs/adr/0009).
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = FACEWEB_WORKER_THREADS
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
@@ -206,9 +212,6 @@ CACHES = {
     }
 }
 FACEWEB_QUEUES = ("search", "ingest", "maintenance")
-FACEWEB_WORKER_THREADS = env.integer(
-    "FACEWEB_WORKER_THREADS", (os.cpu_count() or 2) + 1, least=1, most=64
-)
 
 # --- index ---------------------------------------------------------------------------------------
 QDRANT_URL = env.url("QDRANT_URL", schemes=("http", "https"))

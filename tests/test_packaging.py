@@ -127,7 +127,6 @@ def test_the_worker_has_the_options_of_the_embedded_one(settings):
     mine, theirs = _options(words), _options(embedded.command)
     # Each container's worker needs a node name of its own: Celery takes the host's.
     theirs.pop("--hostname")
-    theirs["--concurrency"] = "$$FACEWEB_WORKER_THREADS"
     assert mine == theirs
     assert mine["--queues"].split(",") == list(settings.FACEWEB_QUEUES)
     for name, value in embedded.environment.items():

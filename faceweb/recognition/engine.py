@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.float32] | Tensor
 Device = Literal["cpu", "cuda"]
 
 # A GPU wants more at once than a processor, whose caches hold little.
-_MORE_ON_GPU = 16
+_MORE_ON_GPU = 8
 
 
 class DeviceUnavailable(Exception):
@@ -56,7 +56,7 @@ def choose_device(wanted: str) -> Device:
 
 def at_once(number: int, device: Device) -> int:
     """How many to give a device together where a processor's core is best given `number`."""
-    return number if device == "cpu" else number * _MORE_ON_GPU
+    return number if device == "cpu" else filled_up(number * _MORE_ON_GPU)
 
 
 def compiled(
@@ -204,7 +204,7 @@ def _outputs(request: Any, pixels: Pixels) -> list[Float32]:
 
 
 class _OnGpu:
-    """PyTorch, in channels_last order, and all networks in one thread.
+    """PyTorch, in channels_last order, and all these networks in one thread.
 
     cuDNN prepares for every new shape, once in each thread, which takes far longer than to run it.
     So pictures are filled up to one of few numbers, and one thread does it for all.
@@ -219,7 +219,11 @@ class _OnGpu:
         self._half = half
 
     def __call__(self, pixels: Pixels) -> list[Float32]:
-        return self._thread.submit(self._run, pixels).result()
+        try:
+            running = self._thread.submit(self._run, pixels)
+        except RuntimeError:  # the interpreter is ending; what it still does shall not fail
+            return self._run(pixels)
+        return running.result()
 
     def _run(self, pixels: Pixels) -> list[Float32]:
         count = len(pixels)
@@ -235,5 +239,5 @@ class _OnGpu:
 
 
 def filled_up(count: int) -> int:
-    """The next of 1, 4, 16, 64 and so on, so that a GPU meets few sizes."""
+    """The next number of pictures of 1, 4, 16, 64 and so on, so that a GPU meets few sizes."""
     return 1 << ((count - 1).bit_length() + 1) // 2 * 2

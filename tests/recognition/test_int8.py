@@ -49,12 +49,14 @@ def test_what_lies_far_out_is_cut_off():
     torch.testing.assert_close(far, farther)
 
 
-@pytest.mark.parametrize("what", ["spread", "weight"])
+@pytest.mark.parametrize("what", ["spread", "weight", "output"])
 def test_channels_that_say_nothing_do_no_harm(what):
     before, activation, convolution, mean, spread = layers()
     before.weight[3], before.bias[3], mean[3] = 0, 0, 0
     if what == "spread":
         spread[3] = 0
+    elif what == "output":
+        convolution.weight[5] = 0
     else:
         convolution.weight[:, 3] = 0
     expected = convolution(activation(before(torch.ones(1, 8, 3, 3))))

@@ -9,7 +9,8 @@ import pytest
 from faceweb.recognition import detection, embedders, engine
 from faceweb.recognition.detection import mtcnn, pyramid, resampling_on_gpu
 from faceweb.recognition.detection.resampling import Tables
-from faceweb.recognition.embedders import SFACE
+from faceweb.recognition.embedders import SFACE, network, sface
+from faceweb.recognition.embedders.int8 import Int8Convolution
 from faceweb.recognition.images import decode
 from tests.faces import photo
 
@@ -90,7 +91,7 @@ def test_one_thread_runs_all_networks_on_a_gpu(gpu, monkeypatch):
     run = NetworkHere._run
 
     def watched(self, pixels):
-        threads.add(threading.current_thread().name)
+        threads.add(threading.get_ident())
         return run(self, pixels)
 
     monkeypatch.setattr(NetworkHere, "_run", watched)
@@ -104,10 +105,30 @@ def test_one_thread_runs_all_networks_on_a_gpu(gpu, monkeypatch):
     assert len(threads) == 1
 
 
+def test_networks_still_run_while_the_interpreter_ends(gpu, monkeypatch):
+    embedder = embedders.load(SFACE, "cuda")
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    monkeypatch.setattr(NetworkHere, "_thread", ended)
+    assert embedder.embed(np.zeros((1, 112, 112, 3), np.uint8)).shape == (1, 128)
+
+
+def test_a_gpu_computes_no_8_bits(gpu, monkeypatch):
+    monkeypatch.setattr(engine, "has_int8", lambda: True)
+    there = embedders.load(SFACE, "cuda")
+    assert isinstance(there, network.NetworkEmbedder)
+    parts = list(there._network._module.modules())
+    assert any(isinstance(part, sface.SFaceNetwork) for part in parts)
+    assert not any(isinstance(part, Int8Convolution) for part in parts)
+
+
 def test_a_gpu_sees_few_sizes():
     numbers = [engine.filled_up(count) for count in range(1, 2049)]
     assert all(number >= count for count, number in enumerate(numbers, start=1))
     assert set(numbers) == {1, 4, 16, 64, 256, 1024, 4096}
     assert all(number < 4 * count for count, number in enumerate(numbers, start=1))
+    for most in (mtcnn._REFINED.at_once, mtcnn._OUTPUT.at_once, network._AT_ONCE):
+        full = engine.at_once(most, "cuda")
+        assert full > most and engine.filled_up(full) == full
     sides = {TablesHere.filled_up(side) for side in range(12, 1283)}
     assert len(sides) <= 8 and all(side % 128 == 0 for side in sides)

@@ -83,8 +83,16 @@ def test_in_16_bits_sface_hardly_moves(monkeypatch):
 
 
 @pytest.mark.skipif(not engine.has_int8(), reason="this processor does not compute in 8 bits")
-def test_in_8_bits_sface_moves_little():
-    short, full = embedders.load(SFACE).embed(crops_of_faces()), in_32_bits()
+def test_in_8_bits_sface_moves_little(monkeypatch):
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
+    embedder = embedders.load(SFACE)
+    operations = [op.get_rt_info() for op in embedder._network._model.get_runtime_model().get_ops()]
+    convolutions = [
+        str(o["primitiveType"]) for o in operations if str(o["layerType"]) == "Convolution"
+    ]
+    assert sum(kind.endswith("_I8") for kind in convolutions) == 9
+    short, full = embedder.embed(crops_of_faces()), in_32_bits()
+    assert not np.array_equal(short, full)
     assert (short * full).sum(axis=1).min() > 0.995
     np.testing.assert_allclose(short @ short.T, full @ full.T, atol=0.02)
 
@@ -94,7 +102,10 @@ import sys, numpy as np
 from faceweb.recognition import embedders, engine
 engine.has_bfloat16 = lambda: False
 crops, found = sys.argv[1:]
-np.save(found, embedders.load(embedders.SFACE).embed(np.load(crops)))
+embedder = embedders.load(embedders.SFACE)
+np.save(found, embedder.embed(np.load(crops)))
+operations = embedder._network._model.get_runtime_model().get_ops()
+print([str(operation.get_rt_info()["primitiveType"]) for operation in operations])
 """
 
 
@@ -102,10 +113,14 @@ np.save(found, embedders.load(embedders.SFACE).embed(np.load(crops)))
 def test_8_bits_are_right_with_older_instructions(tmp_path):
     """AVX2 adds pairs of products in 16 bits, which may overflow."""
     np.save(tmp_path / "crops.npy", crops_of_faces())
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, tmp_path / "crops.npy", tmp_path / "found.npy"],
         env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
         check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    assert done.stdout.count("avx2") > 9 and done.stdout.count("_I8'") >= 9
+    assert "avx512" not in done.stdout
     found = np.load(tmp_path / "found.npy")
     assert (found * in_32_bits()).sum(axis=1).min() > 0.995

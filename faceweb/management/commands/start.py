@@ -112,7 +112,7 @@ def _check_port() -> None:
 def _parts() -> list[Part]:
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "faceweb", "worker"]
     worker = [
-        *celery, "--pool", "threads", "--concurrency", str(settings.FACEWEB_WORKER_THREADS),
+        *celery,
         "--queues", ",".join(settings.FACEWEB_QUEUES), "--hostname", "embedded@localhost",
         "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip

@@ -21,6 +21,8 @@ class TablesOnGpu(Tables):
 
     @staticmethod
     def filled_up(side: int) -> int:
+        # 1, 2, 3, 4, 6, 8, 12 and so on steps: sides cost their square, so they are closer together
+        # than the numbers of pictures.
         steps = -(-side // _STEP)
         power = 1 << (steps - 1).bit_length()
         return (power * 3 // 4 if steps <= power * 3 // 4 else power) * _STEP

@@ -1,10 +1,10 @@
 """1x1 convolutions in 8 bits, without photos to find their ranges on.
 
 A batch norm says how its outputs lie, channel by channel: about its offset, spread by its gain.
-The range of what a convolution behind it takes in follows from that. Channels of small range are
-enlarged first and their weights made smaller, so that one step of 8 bits is fine enough for all.
-Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
-2019.
+The range of what a convolution behind it takes in follows from that (Nagel et al., "Data-Free
+Quantization Through Weight Equalization and Bias Correction", 2019). Channels whose range is small
+beside their weights are enlarged first and these weights made smaller, so that one step of 8 bits
+is fine enough for all (Xiao et al., "SmoothQuant", 2023, with equal shares for both).
 """
 
 import numpy as np
@@ -17,9 +17,10 @@ _DEVIATIONS = 7  # from the mean, to either side; what lies beyond is cut off
 
 
 class Int8Convolution(nn.Module):
-    """A convolution whose inputs, `low` to `high`, and weights are rounded to 8 bits.
+    """A 1x1 convolution, (n, channels, h, w) to (n, outputs, h, w), rounded to 8 bits.
 
-    OpenVINO makes of this arithmetic with 8-bit integers.
+    Inputs, which lie between `low` and `high`, and weights are. OpenVINO makes of this arithmetic
+    with 8-bit integers.
     """
 
     steps: Tensor
@@ -30,7 +31,7 @@ class Int8Convolution(nn.Module):
         self._convolution = convolution
         self._step = (high - low) / 255
         self._zero = round(-low / self._step)
-        steps = convolution.weight.detach().abs().amax(dim=(1, 2, 3)) / 127
+        steps = _positive(convolution.weight.detach().abs().amax(dim=(1, 2, 3))) / 127
         self.register_buffer("steps", steps)
         self.register_buffer("zeros", torch.zeros(len(steps), dtype=torch.int32))
 

@@ -4,7 +4,7 @@ Weights: OpenCV Zoo's block-quantized ONNX file (Apache-2.0), dequantized once a
 Architecture: Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face
 Recognition", 2021. Every batch norm is folded into the layer before it, or for the last
 convolution's into the layer behind it, so that what runs is convolutions and PReLUs only.
-On processors the largest 1x1 convolutions, most of the time, compute in 8 bits.
+On processors with AVX2 the widest 1x1 convolutions, which take most of the time, compute in 8 bits.
 """
 
 from collections.abc import Mapping
@@ -80,11 +80,12 @@ def _build(tensors: _Tensors, *, int8: bool) -> nn.Sequential:
     for number in range(2, _LAST_CONVOLUTION + 1):
         name, stride = f"conv_{number}_dw", _STRIDES.get(number, 1)
         before, activation = _convolution(tensors, name, stride=stride, depthwise=True)
-        convolution, last = _convolution(tensors, f"conv_{number}", stride=1, depthwise=False)
-        layers += [before, activation, convolution, last]
-        if int8 and convolution.in_channels >= _INPUTS_IN_INT8:
+        pointwise, last = _convolution(tensors, f"conv_{number}", stride=1, depthwise=False)
+        mixing: nn.Module = pointwise
+        if int8 and pointwise.in_channels >= _INPUTS_IN_INT8:
             mean, spread = (tensors[f"{name}_batchnorm_{what}"] for what in ("beta", "gamma"))
-            layers[-2] = in_int8(before, activation, convolution, mean, spread)
+            mixing = in_int8(before, activation, pointwise, mean, spread)
+        layers += [before, activation, mixing, last]
     return nn.Sequential(*layers, nn.Flatten(), _head(tensors))
 
 
