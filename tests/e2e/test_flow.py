@@ -48,6 +48,13 @@ def test_import_search_and_count(site: Running, named_folder: Path) -> None:
     assert site.answer("stats")["index_points"] == stats["index_points"]
 
 
+def test_the_worker_is_one_process(site: Running) -> None:
+    """As settings say; started by hand, Celery would fork otherwise."""
+    worker = site.worker()
+    assert worker is not None
+    assert worker.children() == []
+
+
 def test_two_cannot_share_a_data_folder(site: Running) -> None:
     for words in (["start"], ["import_photos", ".", "--inline"], ["search", "x.jpg", "--inline"],
                   ["rebuild_index"]):  # fmt: skip
