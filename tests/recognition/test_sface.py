@@ -66,6 +66,7 @@ def crops_of_faces():
     return np.concatenate([cut(p, f.boxes, f.landmarks, SFACE.crop) for p, f in pairs])
 
 
+@functools.cache
 def in_32_bits():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "has_bfloat16", lambda: False)

@@ -110,9 +110,8 @@ def _check_port() -> None:
 
 
 def _parts() -> list[Part]:
-    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "faceweb", "worker"]
     worker = [
-        *celery,
+        sys.executable, "-m", "celery", "--quiet", "-A", "faceweb", "worker",
         "--queues", ",".join(settings.FACEWEB_QUEUES), "--hostname", "embedded@localhost",
         "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip

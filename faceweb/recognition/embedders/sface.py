@@ -21,7 +21,6 @@ from faceweb.recognition import engine
 from faceweb.recognition.embedders.base import EmbedderSpec, Float32
 from faceweb.recognition.embedders.int8 import in_int8
 from faceweb.recognition.embedders.network import NetworkEmbedder
-from faceweb.recognition.engine import Device
 
 _STRIDES = {3: 2, 5: 2, 7: 2, 13: 2}  # depthwise convolutions that halve the picture
 _LAST_CONVOLUTION = 14
@@ -45,7 +44,7 @@ class SFaceNetwork(nn.Module):
         return output
 
 
-def load(spec: EmbedderSpec, device: Device) -> NetworkEmbedder:
+def load(spec: EmbedderSpec, device: engine.Device) -> NetworkEmbedder:
     network = SFaceNetwork(spec.weights.locate(), int8=device == "cpu" and engine.has_int8())
     return NetworkEmbedder(network, spec, device, half=True)
 
