@@ -23,12 +23,13 @@ from faceweb.recognition.detection import (
     pyramid,
     suppression,
 )
-from faceweb.recognition.detection.pyramid import STRIDE, WINDOW, Layout, Level
+from faceweb.recognition.detection.proposals import Proposer, filled_up
+from faceweb.recognition.detection.pyramid import Level
 from faceweb.recognition.detection.resampling import MOST_ROWS, Tables, reduced
 from faceweb.recognition.detection.resampling_on_gpu import TablesOnGpu
 from faceweb.recognition.engine import Device, Network, at_once, compiled
 
-_PROPOSAL_SCORE, _REFINED_SCORE = 0.6, 0.7
+_REFINED_SCORE = 0.7
 _CENTRED_SCORE = 0.8  # of a face in the middle of its window, for landmarks that are better
 # Refined windows that overlap more than this show the third network the same picture twice.
 _SAME = 0.9
@@ -72,9 +73,9 @@ class Mtcnn:
     def __init__(self, settings: DetectorSettings, device: Device) -> None:
         self.settings = settings
         self._device = device
-        self._pnet = _ready(networks.load(networks.PNet(), networks.PNET), device)
-        self._rnet = _ready(networks.load(networks.RNet(), networks.RNET), device, _REFINED.size)
-        self._onet = _ready(networks.load(networks.ONet(), networks.ONET), device, _OUTPUT.size)
+        self._proposer = Proposer(device)
+        self._rnet = _ready(networks.load(networks.RNet(), networks.RNET), device, _REFINED)
+        self._onet = _ready(networks.load(networks.ONet(), networks.ONET), device, _OUTPUT)
 
     def detect(self, pictures: Sequence[Pixels], *, least_share: float = 0.0) -> list[Detections]:
         """See Detector.detect."""
@@ -109,25 +110,14 @@ class Mtcnn:
 
     def _detect(self, part: _Part) -> list[Detections]:
         tables = (Tables if self._device == "cpu" else TablesOnGpu)(part.pictures)
-        boxes, owners = self._propose(tables, part.levels)
-        boxes, owners = self._refine(tables, boxes, owners)
+        boxes, owners = self._proposer.propose(tables, part.levels)
+        boxes, owners = self._refine(tables, _squared(boxes), owners)
         boxes, owners, scores, landmarks = self._output(tables, boxes, owners)
         found = []
         for owner, scale in enumerate(part.scales):
             mine = np.flatnonzero(owners == owner)
             found.append(Detections(boxes[mine] * scale, landmarks[mine] * scale, scores[mine]))
         return found
-
-    def _propose(self, tables: Tables, levels: list[Level]) -> tuple[Float32, Indices]:
-        """Windows that may hold a face, as squares (n, 4), and whose they are (n,)."""
-        boxes, owners = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
-        for group in pyramid.by_canvas(levels):
-            canvas, layout = pyramid.drawn(group, tables)
-            [output] = self._pnet(canvas)
-            some, whose = _proposals(output[0], group, layout)
-            boxes.append(some)
-            owners.append(whose)
-        return np.concatenate(boxes), np.concatenate(owners)
 
     def _refine(self, tables: Tables, boxes: Float32, owners: Indices) -> tuple[Float32, Indices]:
         output = _over_windows(self._rnet, tables, boxes, owners, _REFINED)
@@ -181,59 +171,15 @@ def load(settings: DetectorSettings, device: Device) -> Mtcnn:
     return Mtcnn(settings, device)
 
 
-def _ready(network: torch.nn.Module, device: Device, size: int | None = None) -> Network:
-    """A network compiled for windows of `size`, or for pictures of any.
-
-    The first network is not left to 16 bits: neighbouring proposals have nearly equal scores, so
-    other ones win, and one face in 150 is found differently (docs/adr/0004).
-    """
-    example = (1, size or 64, size or 64, 3)
+def _ready(network: torch.nn.Module, device: Device, stage: _Stage) -> Network:
     return compiled(
         network,
         device=device,
-        example=example,
+        example=(1, stage.size, stage.size, 3),
         dtype=torch.float32,
-        fixed_size=size is not None,
         copies=True,
-        half=size is not None,
+        half=True,
     )
-
-
-def _proposals(output: Float32, levels: Sequence[Level], layout: Layout) -> tuple[Float32, Indices]:
-    """The best windows of each level of a canvas, and their owners, from the network's output."""
-    places = np.flatnonzero(output[0] >= _log_odds(_PROPOSAL_SCORE))
-    places = places[layout.levels.ravel()[places] >= 0]
-    rows, columns = np.divmod(places, layout.levels.shape[1])
-    level = layout.levels[rows, columns]
-    origins = np.array(layout.origins, np.int64)[level]
-    scale = np.array([one.scale for one in levels], np.float32)[level, None]
-    corner = (np.stack([columns, rows], 1) * STRIDE - origins[:, ::-1] + 1).astype(np.float32)
-    boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], 1) / scale)
-    scores, offsets = output[0, rows, columns], output[1:, rows, columns].T
-    one, other = _neighbours(rows, columns, layout.levels.shape)
-    rivals = suppression.over_union(boxes, one, other) > 0.5
-    keep = suppression.unrivalled(scores, one[rivals], other[rivals])
-    boxes, offsets, level = boxes[keep], offsets[keep], level[keep]
-    size = boxes[:, 2:] - boxes[:, :2]
-    moved = boxes + offsets * np.concatenate([size, size], 1)
-    return _squared(moved), np.array([one.owner for one in levels], np.int64)[level]
-
-
-def _neighbours(rows: Indices, columns: Indices, shape: tuple[int, ...]) -> tuple[Indices, Indices]:
-    """All pairs of windows near enough to overlap by half: at most two steps either way.
-
-    Windows of different levels are never that near, because a window has six steps.
-    """
-    reach = 2
-    width = shape[1] + reach
-    numbers = np.full((shape[0] + reach) * width + reach, -1, np.int32)
-    places = rows * width + columns
-    numbers[places] = np.arange(len(rows))
-    ahead = [down * width + right for down in range(reach + 1)
-             for right in range(-reach, reach + 1) if (down, right) > (0, 0)]  # fmt: skip
-    other = numbers[places[:, None] + np.array(ahead)]
-    one = np.flatnonzero(other >= 0)
-    return one // len(ahead), other.ravel()[one].astype(np.int64)
 
 
 def _over_windows(
@@ -261,7 +207,7 @@ def _over_windows(
     step = at_once(stage.at_once, tables.device)
     for start in range(0, len(usable), step):
         part = usable[start : start + step]
-        seen = np.resize(part, -(-len(part) // stage.step) * stage.step)  # the rest are repeats
+        seen = filled_up(part, stage.step)
         windows = cut_out(cuts[seen], owners[seen], stage.size)
         output[part] = network(windows)[0][: len(part)]
     return output
