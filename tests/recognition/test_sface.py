@@ -96,6 +96,16 @@ def test_in_8_bits_sface_moves_little(monkeypatch):
     np.testing.assert_allclose(short @ short.T, full @ full.T, atol=0.02)
 
 
+def test_prelu_is_computed_apart_where_that_is_quicker(full_precision):
+    embedder = embedders.load(SFACE)
+    operations = embedder._network._model.get_runtime_model().get_ops()
+    layers = [operation.get_rt_info()["layerType"].value for operation in operations]
+    assert layers.count("Convolution") == 27
+    # One is the first layer's arithmetic on pixels.
+    is_apart = torch.cpu.get_capabilities().get("avx512_f")
+    assert layers.count("Eltwise") == (28 if is_apart else 1)
+
+
 ELSEWHERE = """
 import sys, numpy as np
 from faceweb.recognition import embedders, engine

@@ -127,7 +127,7 @@ def filled_up(indices: Indices, step: int) -> Indices:
 
 
 def _may_stay(scores: Float32, one: Indices, other: Indices) -> Flags:
-    """Which windows may stay in the end, where scores (n,) are off by less than `_CLEAR`.
+    """Which windows may stay in the end, where scores (n,) are off by less than half of `_CLEAR`.
 
     The others have a rival that stays for sure, because it beats all of its own clearly. `one` and
     `other` (m,) are the pairs of rivals.
