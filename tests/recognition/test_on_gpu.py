@@ -8,6 +8,7 @@ import pytest
 
 from faceweb.recognition import detection, embedders, engine
 from faceweb.recognition.detection import mtcnn, pyramid, resampling_on_gpu
+from faceweb.recognition.detection.proposals import Proposer
 from faceweb.recognition.detection.resampling import Tables
 from faceweb.recognition.embedders import SFACE, network, sface
 from faceweb.recognition.embedders.int8 import Int8Convolution
@@ -120,6 +121,11 @@ def test_a_gpu_computes_no_8_bits(gpu, monkeypatch):
     parts = list(there._network._module.modules())
     assert any(isinstance(part, sface.SFaceNetwork) for part in parts)
     assert not any(isinstance(part, Int8Convolution) for part in parts)
+
+
+def test_a_gpu_proposes_in_32_bits(gpu, monkeypatch):
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
+    assert not Proposer("cuda")._in_16_bits
 
 
 def test_a_gpu_sees_few_sizes():

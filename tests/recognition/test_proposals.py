@@ -11,33 +11,36 @@ from faceweb.recognition.images import decode
 from tests.faces import photo
 
 
-def proposed(pictures: list[np.ndarray]) -> list[tuple[float, ...]]:
+def proposed(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """The boxes that are proposed in each picture."""
     levels = []
     for owner, picture in enumerate(pictures):
         levels += pyramid.levels_of(owner, *picture.shape[:2], DetectorSettings().min_face)
     boxes, owners = Proposer("cpu").propose(Tables(pictures), levels)
     assert boxes.shape == (len(owners), 4)
-    return sorted((int(owner), *box) for owner, box in zip(owners, boxes.tolist(), strict=True))
+    return [boxes[owners == owner] for owner in range(len(pictures))]
 
 
 def test_in_16_bits_the_same_windows_are_proposed_as_in_32(monkeypatch):
-    pictures = [decode(photo(n).read_bytes()).pixels for n in ("obama.jpg", "group.jpg")]
+    names = ("obama.jpg", "group.jpg", "biden.jpg")
+    pictures = [decode(photo(name).read_bytes()).pixels for name in names]
     monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
     expected = proposed(pictures)
     monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
-    found = proposed(pictures)
-    assert {owner for owner, *_ in expected} == {0, 1}
-    # Offsets differ in their last digits, because one canvas is not computed like many windows.
-    rounded = [{tuple(np.round(box, 1)) for box in boxes} for boxes in (expected, found)]
-    assert len(expected) > 100
-    assert len(rounded[0] & rounded[1]) > 0.97 * max(map(len, rounded))
+    for one, other in zip(expected, proposed(pictures), strict=True):
+        assert len(one) > 30
+        # Not all numbers are equal: a canvas is not computed as many windows are.
+        distances = np.abs(one[:, None] - other[None]).max(axis=2)
+        assert (distances.min(axis=0) < 0.01).mean() > 0.99
+        assert (distances.min(axis=1) < 0.01).mean() > 0.99
 
 
 @pytest.mark.parametrize("half", [False, True])
 def test_nothing_is_proposed_where_nothing_is(monkeypatch, half):
     monkeypatch.setattr(engine, "has_bfloat16", lambda: half)
-    assert proposed([np.full((300, 200, 3), 90, np.uint8)]) == []
-    assert proposed([np.zeros((5, 9, 3), np.uint8)]) == []
+    flat, tiny = np.full((300, 200, 3), 90, np.uint8), np.zeros((5, 9, 3), np.uint8)
+    assert [len(boxes) for boxes in proposed([flat, tiny])] == [0, 0]
+    assert [len(boxes) for boxes in proposed([tiny])] == [0]
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -52,7 +55,6 @@ def test_16_bits_send_away_only_what_32_would(seed):
     for _ in range(20):
         off = random.uniform(-0.49, 0.49, count) * proposals._CLEAR
         exact = rough + off.astype(np.float32)
-        # A window that cannot reach the least score sends nobody away that can.
         stays = suppression.unrivalled(exact, one, other) & (exact >= proposals._LEAST_SCORE)
         assert not (stays & ~may_stay).any()
         left = np.where(may_stay, exact, -np.inf).astype(np.float32)

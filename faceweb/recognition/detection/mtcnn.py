@@ -23,7 +23,7 @@ from faceweb.recognition.detection import (
     pyramid,
     suppression,
 )
-from faceweb.recognition.detection.proposals import Proposer, filled_up
+from faceweb.recognition.detection.proposals import Proposer, with_repeats
 from faceweb.recognition.detection.pyramid import Level
 from faceweb.recognition.detection.resampling import MOST_ROWS, Tables, reduced
 from faceweb.recognition.detection.resampling_on_gpu import TablesOnGpu
@@ -207,7 +207,7 @@ def _over_windows(
     step = at_once(stage.at_once, tables.device)
     for start in range(0, len(usable), step):
         part = usable[start : start + step]
-        seen = filled_up(part, stage.step)
+        seen = with_repeats(part, stage.step)
         windows = cut_out(cuts[seen], owners[seen], stage.size)
         output[part] = network(windows)[0][: len(part)]
     return output

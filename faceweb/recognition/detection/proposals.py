@@ -1,14 +1,14 @@
 """MTCNN's first network: windows of pictures that may hold a face.
 
-On a processor with instructions for 16 bits it computes in these, in three fifths of the time. That
-is enough to see that a window holds no face, or that a rival is better by far. But neighbours have
-nearly equal scores, and which of them stays, and where exactly it lies, decides what the networks
-behind it see: so all that may stay are computed again in 32 bits (docs/adr/0004).
+On a processor with instructions for 16 bits it computes in these, in little more than half the
+time. That is enough to see that a window holds no face, or that a rival is better by far. But
+neighbours have nearly equal scores, and which of them stays, and where exactly it lies, decides
+what the networks behind it see: so all that may stay are computed again in 32 bits
+(docs/adr/0004). On other devices it computes in 32 bits at once.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -24,33 +24,16 @@ from faceweb.recognition.engine import Device
 
 _LEAST_SCORE = math.log(0.6 / 0.4)  # a probability of 0.6, as log-odds
 _RIVALS = 0.5  # windows of one level that overlap by more
-# Smaller differences between scores than this, four deviations of their error, 16 bits leave open.
+# Differences of scores below this are left open by 16 bits, which move them by 0.037 (deviation).
 _CLEAR = 0.15
-_AT_ONCE = 64  # windows of a pass in 32 bits
-_NO_PIXELS = np.zeros((0, WINDOW, WINDOW, 3), np.float32)
+_AT_ONCE = 64  # windows of a pass in 32 bits, always, because each new number takes a moment
 
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """Windows that may be proposed.
-
-    `boxes` (n, 4), `owners` (n,), the network's `outputs` (n, 5), and as numbers in `one` and
-    `other` (m,) the pairs that are rivals. If it computes in 16 bits, `pixels` (n, 12, 12, 3).
-    """
-
-    boxes: Float32
-    owners: Indices
-    outputs: Float32
-    one: Indices
-    other: Indices
-    pixels: Float32
-
-
 class Proposer:
-    """The loaded network."""
+    """The loaded network. Safe to call from several threads. Raises WeightsError when loaded."""
 
     def __init__(self, device: Device) -> None:
         network = networks.load(networks.PNet(), networks.PNET)
@@ -61,21 +44,15 @@ class Proposer:
             self._exact = ready(example=(1, WINDOW, WINDOW, 3))
 
     def propose(self, tables: Tables, levels: Sequence[Level]) -> tuple[Float32, Indices]:
-        """Boxes (n, 4) that may hold a face, in pixels of the tables, and whose they are (n,)."""
-        if not levels:
-            return np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
-        found = _together([self._on_a_canvas(tables, some) for some in pyramid.by_canvas(levels)])
-        for start in range(0, len(found.pixels), _AT_ONCE):
-            part = np.arange(start, min(start + _AT_ONCE, len(found.pixels)))
-            [output] = self._exact(found.pixels[filled_up(part, _AT_ONCE)])
-            found.outputs[part] = output[: len(part), :, 0, 0]
-        scores = found.outputs[:, 0]
-        keep = suppression.unrivalled(scores, found.one, found.other) & (scores >= _LEAST_SCORE)
-        boxes, offsets = found.boxes[keep], found.outputs[keep, 1:]
-        size = boxes[:, 2:] - boxes[:, :2]
-        return boxes + offsets * np.concatenate([size, size], 1), found.owners[keep]
+        """Boxes (n, 4) that may hold a face, in pixels of the pictures, and whose they are (n,)."""
+        boxes, owners = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.int64)]
+        for group in pyramid.by_canvas(levels):
+            some, whose = self._on_a_canvas(tables, group)
+            boxes.append(some)
+            owners.append(whose)
+        return np.concatenate(boxes), np.concatenate(owners)
 
-    def _on_a_canvas(self, tables: Tables, levels: Sequence[Level]) -> _Windows:
+    def _on_a_canvas(self, tables: Tables, levels: Sequence[Level]) -> tuple[Float32, Indices]:
         canvas, layout = pyramid.drawn(levels, tables)
         [[output]] = self._network(canvas)
         least = _LEAST_SCORE - _CLEAR if self._in_16_bits else _LEAST_SCORE
@@ -87,58 +64,51 @@ class Proposer:
         scale = np.array([one.scale for one in levels], np.float32)[level, None]
         corner = (np.stack([columns, rows], 1) * STRIDE - origins[:, ::-1] + 1).astype(np.float32)
         boxes = np.floor(np.concatenate([corner, corner + WINDOW - 1], 1) / scale)
-        owners = np.array([one.owner for one in levels], np.int64)[level]
-        outputs = output[:, rows, columns].T
         one, other = _neighbours(rows, columns, layout.levels.shape)
         rivals = suppression.over_union(boxes, one, other) > _RIVALS
         one, other = one[rivals], other[rivals]
-        if not self._in_16_bits:
-            return _Windows(boxes, owners, outputs, one, other, _NO_PIXELS)
-        stay = _may_stay(outputs[:, 0], one, other)
-        number = np.cumsum(stay) - 1
-        both = stay[one] & stay[other]
-        pixels = sliding_window_view(canvas[0], (WINDOW, WINDOW, 3))[::STRIDE, ::STRIDE, 0]
-        return _Windows(
-            boxes[stay],
-            owners[stay],
-            outputs[stay],
-            number[one[both]],
-            number[other[both]],
-            pixels[rows[stay], columns[stay]],
-        )
+        found = output[:, rows, columns].T
+        if self._in_16_bits:
+            may_stay = _may_stay(found[:, 0], one, other)
+            found[~may_stay, 0] = -np.inf
+            found[may_stay] = self._exactly(canvas, rows[may_stay], columns[may_stay])
+        scores = found[:, 0]
+        keep = suppression.unrivalled(scores, one, other) & (scores >= _LEAST_SCORE)
+        boxes, offsets, level = boxes[keep], found[keep, 1:], level[keep]
+        size = boxes[:, 2:] - boxes[:, :2]
+        moved = boxes + offsets * np.concatenate([size, size], 1)
+        return moved, np.array([one.owner for one in levels], np.int64)[level]
+
+    def _exactly(self, canvas: Float32, rows: Indices, columns: Indices) -> Float32:
+        """What the network says (n, 5) in 32 bits of windows, by their rows and columns."""
+        windows = sliding_window_view(canvas[0], (WINDOW, WINDOW, 3))[::STRIDE, ::STRIDE, 0]
+        found = np.empty((len(rows), 5), np.float32)
+        for start in range(0, len(rows), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            seen = with_repeats(rows[part], _AT_ONCE), with_repeats(columns[part], _AT_ONCE)
+            [output] = self._exact(windows[seen])
+            found[part] = output[: len(rows[part]), :, 0, 0]
+        return found
 
 
-def _together(parts: Sequence[_Windows]) -> _Windows:
-    counts = np.array([len(part.boxes) for part in parts])
-    before = np.cumsum(counts) - counts
-    return _Windows(
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.owners for part in parts]),
-        np.concatenate([part.outputs for part in parts]),
-        np.concatenate([part.one + more for part, more in zip(parts, before, strict=True)]),
-        np.concatenate([part.other + more for part, more in zip(parts, before, strict=True)]),
-        np.concatenate([part.pixels for part in parts]),
-    )
-
-
-def filled_up(indices: Indices, step: int) -> Indices:
+def with_repeats(indices: Indices, step: int) -> Indices:
     """Indices and repeats of them, a multiple of `step`, so that networks see few numbers."""
     return np.resize(indices, -(-len(indices) // step) * step)
 
 
 def _may_stay(scores: Float32, one: Indices, other: Indices) -> Flags:
-    """Which windows may stay in the end, where scores (n,) are off by less than half of `_CLEAR`.
+    """Which windows may stay in the end, if differences of scores (n,) are off by under `_CLEAR`.
 
-    The others have a rival that stays for sure, because it beats all of its own clearly. `one` and
-    `other` (m,) are the pairs of rivals.
+    The others have a rival that beats all of its own clearly. `one` and `other` (m,) are the pairs
+    of rivals.
     """
     swapped = scores[one] < scores[other]
     better, worse = np.where(swapped, other, one), np.where(swapped, one, other)
     is_close = scores[better] - scores[worse] < _CLEAR
-    stays_for_sure = scores >= _LEAST_SCORE + _CLEAR
-    stays_for_sure[worse] = stays_for_sure[better[is_close]] = False
+    beats_all = np.ones(len(scores), bool)
+    beats_all[worse] = beats_all[better[is_close]] = False
     may_stay = np.ones(len(scores), bool)
-    may_stay[worse[stays_for_sure[better]]] = False
+    may_stay[worse[beats_all[better]]] = False
     return may_stay
 
 
