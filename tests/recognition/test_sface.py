@@ -96,7 +96,7 @@ def test_in_8_bits_sface_moves_little(monkeypatch):
     np.testing.assert_allclose(short @ short.T, full @ full.T, atol=0.02)
 
 
-@pytest.mark.skipif(not engine.has_int8(), reason="older processors do not compute PReLU so")
+@pytest.mark.skipif(not engine.has_int8(), reason="without AVX2 OpenVINO has other kernels")
 def test_with_avx512_prelu_is_computed_behind_convolutions(monkeypatch, full_precision):
     operations, embeddings = {}, {}
     for able in (False, True):

@@ -7,7 +7,6 @@ across levels, of nearly equal windows only the best goes on to the third networ
 found once more in the end.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from faceweb.recognition.detection import (
     pyramid,
     suppression,
 )
-from faceweb.recognition.detection.proposals import Proposer, with_repeats
+from faceweb.recognition.detection.proposals import Proposer
 from faceweb.recognition.detection.pyramid import Level
 from faceweb.recognition.detection.resampling import MOST_ROWS, Tables, reduced
 from faceweb.recognition.detection.resampling_on_gpu import TablesOnGpu
@@ -121,7 +120,7 @@ class Mtcnn:
 
     def _refine(self, tables: Tables, boxes: Float32, owners: Indices) -> tuple[Float32, Indices]:
         output = _over_windows(self._rnet, tables, boxes, owners, _REFINED)
-        passed = output[:, 0] > _log_odds(_REFINED_SCORE)
+        passed = output[:, 0] > networks.log_odds(_REFINED_SCORE)
         boxes, owners, output = boxes[passed], owners[passed], output[passed]
         keep = suppression.best(boxes, output[:, 0], owners, 0.7)
         boxes, owners, output = boxes[keep], owners[keep], output[keep]
@@ -133,7 +132,7 @@ class Mtcnn:
         self, tables: Tables, boxes: Float32, owners: Indices
     ) -> tuple[Float32, Indices, Float32, Float32]:
         output = _over_windows(self._onet, tables, boxes, owners, _OUTPUT)
-        passed = output[:, 0] > _log_odds(self.settings.min_score)
+        passed = output[:, 0] > networks.log_odds(self.settings.min_score)
         boxes, owners, output = boxes[passed], owners[passed], output[passed]
         landmarks = _landmarks(boxes, output)
         boxes = _moved(boxes, output[:, 1:5])
@@ -160,7 +159,7 @@ class Mtcnn:
             output = _over_windows(
                 self._onet, tables, squares, owners[looked], _OUTPUT, framed=True
             )
-            sure = output[:, 0] > _log_odds(_CENTRED_SCORE)
+            sure = output[:, 0] > networks.log_odds(_CENTRED_SCORE)
             landmarks[looked[sure]] = _landmarks(squares[sure], output[sure])
             again = sure & is_cut[looked]
             squares = _squared(_moved(squares[again], output[again, 1:5]))
@@ -207,16 +206,10 @@ def _over_windows(
     step = at_once(stage.at_once, tables.device)
     for start in range(0, len(usable), step):
         part = usable[start : start + step]
-        seen = with_repeats(part, stage.step)
+        seen = networks.with_repeats(part, stage.step)
         windows = cut_out(cuts[seen], owners[seen], stage.size)
         output[part] = network(windows)[0][: len(part)]
     return output
-
-
-def _log_odds(share: float) -> float:
-    if not 0 < share < 1:
-        return math.inf if share >= 1 else -math.inf
-    return math.log(share / (1 - share))
 
 
 def _landmarks(boxes: Float32, output: Float32) -> Float32:

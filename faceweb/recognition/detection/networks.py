@@ -8,9 +8,12 @@ the order in which the dense layers read their input. Each ends in one layer tha
 a face's score is given as its log-odds.
 """
 
+import math
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faceweb.recognition.weights import WeightsFile
@@ -25,6 +28,7 @@ ONET = WeightsFile(_PACKAGE, "data/onet.pt",
 
 _SPREAD = 128.0
 
+Indices = NDArray[np.int64]
 Network = TypeVar("Network", "PNet", "RNet", "ONet")
 
 
@@ -125,6 +129,18 @@ def load(network: Network, weights: WeightsFile) -> Network:
     renamed = {f"trunk.{n}" if n in trunk else n: value for n, value in state.items()}
     network.load_state_dict({n: _with_zeros(value, wanted[n]) for n, value in renamed.items()})
     return network.eval().requires_grad_(False)
+
+
+def log_odds(share: float) -> float:
+    """A probability as the networks give it."""
+    if not 0 < share < 1:
+        return math.inf if share >= 1 else -math.inf
+    return math.log(share / (1 - share))
+
+
+def with_repeats(indices: Indices, step: int) -> Indices:
+    """Indices and repeats of them, a multiple of `step`, so that networks see few numbers."""
+    return np.resize(indices, -(-len(indices) // step) * step)
 
 
 def _filled_up(channels: int) -> int:

@@ -7,7 +7,6 @@ what the networks behind it see: so all that may stay are computed again in 32 b
 (docs/adr/0004). On other devices it computes in 32 bits at once.
 """
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -22,7 +21,7 @@ from faceweb.recognition.detection.pyramid import STRIDE, WINDOW, Level
 from faceweb.recognition.detection.resampling import Tables
 from faceweb.recognition.engine import Device
 
-_LEAST_SCORE = math.log(0.6 / 0.4)  # a probability of 0.6, as log-odds
+_LEAST_SCORE = networks.log_odds(0.6)
 _RIVALS = 0.5  # windows of one level that overlap by more
 # Differences of scores below this are left open by 16 bits, which move them by 0.037 (deviation).
 _CLEAR = 0.15
@@ -85,15 +84,10 @@ class Proposer:
         found = np.empty((len(rows), 5), np.float32)
         for start in range(0, len(rows), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            seen = with_repeats(rows[part], _AT_ONCE), with_repeats(columns[part], _AT_ONCE)
-            [output] = self._exact(windows[seen])
+            seen = networks.with_repeats(np.arange(len(rows))[part], _AT_ONCE)
+            [output] = self._exact(windows[rows[seen], columns[seen]])
             found[part] = output[: len(rows[part]), :, 0, 0]
         return found
-
-
-def with_repeats(indices: Indices, step: int) -> Indices:
-    """Indices and repeats of them, a multiple of `step`, so that networks see few numbers."""
-    return np.resize(indices, -(-len(indices) // step) * step)
 
 
 def _may_stay(scores: Float32, one: Indices, other: Indices) -> Flags:
