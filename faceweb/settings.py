@@ -225,10 +225,10 @@ def _media_storage(address: str) -> dict[str, Any]:
     """s3://KEY:SECRET@bucket/prefix?region=...&endpoint=https://..., or the data folder."""
     if not address:
         options: dict[str, Any] = {
-            "location": DATA_DIR / "media", "allow_overwrite": True,
+            "location": DATA_DIR / "media",
             "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700,
         }  # fmt: skip
-        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+        return {"BACKEND": "faceweb.media.Folder", "OPTIONS": options}
     parts = urlsplit(address)
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     if not parts.hostname or set(query) - {"region", "endpoint"}:

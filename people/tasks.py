@@ -4,7 +4,8 @@ They import the worker's services when they run: whoever merely queues a task mu
 models or the index.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from celery import Task, shared_task
@@ -23,6 +24,8 @@ _SMALL = 16, 1_000_000
 # So large that what a task costs in itself hardly counts. Such a task stops where a search waits.
 PHOTOS_PER_TASK = 48
 _LARGE = PHOTOS_PER_TASK, 3_000_000
+# Fewer photos are no task of their own while others are left.
+_FEWEST = 8
 # How many photos that someone has open go past those of an import.
 _FEW = 8
 # How many photos are queued at once where there may be thousands of them.
@@ -156,29 +159,34 @@ def judge_faces(after: int = 0) -> None:
         queues.send(refresh_guesses)
 
 
-def enqueue_photos(photo_ids: Iterable[int]) -> None:
-    _enqueue(process_photos, photo_ids)
+def enqueue_photos(photo_ids: Iterable[int], *, more: bool = False) -> None:
+    """Queue photos; with `more`, others follow at once, and tasks stay large."""
+    _enqueue(process_photos, photo_ids, fewest=PHOTOS_PER_TASK if more else _FEWEST)
 
 
-def _enqueue(task: Task, photo_ids: Iterable[int]) -> None:
+def _enqueue(task: Task, photo_ids: Iterable[int], *, fewest: int = _FEWEST) -> None:
+    sizes: list[tuple[int, int]] = []
     for some in in_chunks(photo_ids):
-        sizes = Photo.objects.filter(pk__in=some).order_by("pk").values_list("pk", "size")
-        for ids in _portions(sizes, *(_LARGE if task is process_photos else _SMALL)):
-            queues.send(task, ids)
+        sizes += Photo.objects.filter(pk__in=some).order_by("pk").values_list("pk", "size")
+    for ids in _portions(sizes, *(_LARGE if task is process_photos else _SMALL), fewest):
+        queues.send(task, ids)
 
 
-def _portions(sizes: Iterable[tuple[int, int]], most: int, most_bytes: int) -> Iterator[list[int]]:
-    """The ids of photos for one task each, from the ids and the sizes of files in bytes."""
-    ids: list[int] = []
-    total = 0
-    for pk, size in sizes:
-        if ids and (len(ids) == most or total + size > most_bytes):
-            yield ids
-            ids, total = [], 0
-        ids.append(pk)
-        total += size
-    if ids:
-        yield ids
+def _portions(
+    sizes: Sequence[tuple[int, int]], most: int, most_bytes: int, fewest: int = _FEWEST
+) -> Iterator[list[int]]:
+    """The ids of photos for one task each, from the ids and the sizes of files in bytes.
+
+    The fewer are left, the smaller tasks become: all threads have work until the end.
+    """
+    at = 0
+    while at < len(sizes):
+        share = (len(sizes) - at) // (2 * settings.FACEWEB_WORKER_THREADS)
+        few = sizes[at : at + min(most, max(fewest, share))]
+        light = sum(total <= most_bytes for total in accumulate(size for _, size in few))
+        few = few[: max(1, light)]
+        yield [pk for pk, _ in few]
+        at += len(few)
 
 
 def enqueue_again(photo_ids: Iterable[int]) -> None:
@@ -202,7 +210,7 @@ def enqueue_embedding(*, after: int = 0) -> None:
         return
     found = coverage.photos_to_embed(after=after, limit=_QUEUED_AT_ONCE)
     photos = list(found.values_list("pk", "size", "crashes"))
-    together = _portions([(pk, size) for pk, size, crashes in photos if not crashes], *_SMALL)
+    together = _portions([(pk, size) for pk, size, crashes in photos if not crashes], *_SMALL, _SMALL[0])
     alone = [[pk] for pk, _, crashes in photos if crashes]
     for ids in (*together, *alone):
         queues.send(embed_photos, ids, photos[-1][0])

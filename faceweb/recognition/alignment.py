@@ -34,18 +34,17 @@ def cut(picture: Pixels, boxes: Float32, landmarks: Float32, crop: Crop) -> Pixe
 def similarity_transform(source: Float32, target: Float32) -> Float32:
     """The rotation, scale and shift (2, 3) that brings points (n, 2) closest to others (n, 2).
 
-    Least squares without shear or mirroring: Umeyama, "Least-squares estimation of
-    transformation parameters between two point patterns", 1991.
+    Least squares without shear or mirroring. In the plane this is a line fit with complex numbers:
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
+    1991, comes to the same.
     """
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    source_centred, target_centred = source - source_mean, target - target_mean
-    left, singular, right = np.linalg.svd(target_centred.T @ source_centred)
-    signs = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
-    rotation = left @ np.diag(signs) @ right
-    spread = (source_centred**2).sum()
-    scale = (singular * signs).sum() / max(float(spread), 1e-9)
-    shift = target_mean - scale * rotation @ source_mean
-    return np.concatenate([scale * rotation, shift[:, None]], axis=1).astype(np.float32)
+    (x, y), (u, v) = (source - source_mean).T, (target - target_mean).T
+    spread = max(float(x @ x + y @ y), 1e-9)
+    cosine, sine = (x @ u + y @ v) / spread, (x @ v - y @ u) / spread
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    shift = target_mean - turn @ source_mean
+    return np.concatenate([turn, shift[:, None]], axis=1).astype(np.float32)
 
 
 def align(

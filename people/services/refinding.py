@@ -50,6 +50,11 @@ class Plan:
     seconds: float = 0.0
 
     @property
+    def faces(self) -> int:
+        """How many faces stay or come."""
+        return len(self.renewed) + len(self.asked) + len(self.new) + len(self.drawn)
+
+    @property
     def crops(self) -> list[tuple[str, Pixels]]:
         """The crop of every face that stays or comes, with the name of its file."""
         found = [*(found for _, found in self.renewed), *self.new, *self.drawn]

@@ -114,7 +114,7 @@ class Command(BaseCommand):
                 added += self._store_few(batch, folder, few)
                 bar.update(len(few))
                 if len(added) >= tasks.PHOTOS_PER_TASK and not inline:
-                    tasks.enqueue_photos(added)
+                    tasks.enqueue_photos(added, more=True)
                     added = []
         if not inline:
             tasks.enqueue_photos(added)
@@ -184,7 +184,8 @@ class Command(BaseCommand):
                     self.stderr.write("The worker has not answered for a minute; still waiting. "
                                       "Ctrl-C ends this display, not the import.")  # fmt: skip
                     moved_at = time.monotonic()
-                time.sleep(0.3)
+                # Asking is work too, which photos wait for.
+                time.sleep(0.3 if pending > tasks.PHOTOS_PER_TASK else 0.05)
 
     def _outcome(
         self, batch: Import, folder: Path, stored: float, seconds: float
