@@ -1,6 +1,7 @@
 """Where pictures are kept if that is a folder of this machine."""
 
-# ruff: noqa: PTH - making Path objects takes as long as making a file.
+# Making Path objects would take as long as making a file.
+# ruff: noqa: PTH102, PTH120
 
 import os
 from typing import Any
@@ -17,7 +18,10 @@ class Folder(FileSystemStorage):
     """
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
-        """Write all of `content`; the name stays as it is. Raises OSError, SuspiciousFileOperation."""
+        """Write all of `content` under just this name, which is returned.
+
+        Raises OSError, and SuspiciousFileOperation for a name that leads out of the folder.
+        """
         file = content if isinstance(content, File) else File(content)
         name = name or file.name or ""
         path = self.path(name)

@@ -168,12 +168,12 @@ def _enqueue(task: Task, photo_ids: Iterable[int], *, fewest: int = _FEWEST) -> 
     sizes: list[tuple[int, int]] = []
     for some in in_chunks(photo_ids):
         sizes += Photo.objects.filter(pk__in=some).order_by("pk").values_list("pk", "size")
-    for ids in _portions(sizes, *(_LARGE if task is process_photos else _SMALL), fewest):
+    for ids in _portions(sizes, *(_LARGE if task is process_photos else _SMALL), fewest=fewest):
         queues.send(task, ids)
 
 
 def _portions(
-    sizes: Sequence[tuple[int, int]], most: int, most_bytes: int, fewest: int = _FEWEST
+    sizes: Sequence[tuple[int, int]], most: int, most_bytes: int, *, fewest: int
 ) -> Iterator[list[int]]:
     """The ids of photos for one task each, from the ids and the sizes of files in bytes.
 
@@ -210,7 +210,8 @@ def enqueue_embedding(*, after: int = 0) -> None:
         return
     found = coverage.photos_to_embed(after=after, limit=_QUEUED_AT_ONCE)
     photos = list(found.values_list("pk", "size", "crashes"))
-    together = _portions([(pk, size) for pk, size, crashes in photos if not crashes], *_SMALL, _SMALL[0])
+    sizes = [(pk, size) for pk, size, crashes in photos if not crashes]
+    together = _portions(sizes, *_SMALL, fewest=_SMALL[0])
     alone = [[pk] for pk, _, crashes in photos if crashes]
     for ids in (*together, *alone):
         queues.send(embed_photos, ids, photos[-1][0])

@@ -16,17 +16,25 @@ MEGABYTE = 1_000_000
     ("sizes", "parts"),
     [
         ([], []),
-        ([10_000] * 97, [48, 48, 1]),
+        ([10_000] * 97, [16, 13, 11, 9, 8, 8, 8, 8, 8, 8]),  # no thread works on alone at the end
+        ([10_000] * 500, [48] * 5 + [43, 36, 30, 25, 21, 17, 14, 12, 10, 8, 8, 8, 8, 8, 8, 4]),
         ([5 * MEGABYTE] * 3, [1, 1, 1]),  # large photos one at a time, never none
         ([1_200_000, 1_200_000, 1_200_000, 10_000], [2, 2]),
     ],
 )
-def test_a_task_has_many_small_photos_or_few_large_ones(sent, sizes, parts) -> None:
+def test_a_task_has_many_small_photos_or_few_large_ones(sent, settings, sizes, parts) -> None:
+    settings.FACEWEB_WORKER_THREADS = 3
     photos = [make_photo(size=size) for size in sizes]
     tasks.enqueue_photos([photo.pk for photo in photos])
     assert [name for name, _ in sent] == ["people.process_photos"] * len(parts)
     assert [len(ids) for _, ids in sent] == parts
     assert [pk for _, ids in sent for pk in ids] == [photo.pk for photo in photos]
+
+
+def test_tasks_stay_large_where_more_photos_follow(sent, settings) -> None:
+    settings.FACEWEB_WORKER_THREADS = 3
+    tasks.enqueue_photos([make_photo(size=10_000).pk for _ in range(97)], more=True)
+    assert [len(ids) for _, ids in sent] == [48, 48, 1]
 
 
 def test_looking_again_goes_past_imports_in_small_tasks(sent) -> None:
@@ -39,7 +47,8 @@ def test_looking_again_goes_past_imports_in_small_tasks(sent) -> None:
     sent.clear()
     many = [make_photo(size=1000).pk for _ in range(9)]
     tasks.enqueue_again(many)
-    assert sent == [("people.process_photos", many)]
+    assert [name for name, _ in sent] == ["people.process_photos"] * 2
+    assert [pk for _, ids in sent for pk in ids] == many
 
 
 @pytest.mark.parametrize(
