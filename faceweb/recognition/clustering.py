@@ -44,6 +44,8 @@ class _Group:
     # Faces that must never be in it.
     against: set[int]
     closed: bool
+    # Whether an earlier run gave the label: what is known by it keeps it.
+    known: bool
     # The groups with which it has a pair above the threshold, by their place in the list.
     neighbours: set[int] = field(default_factory=set)
     # Goes up with every face that joins, so that what was said of it before is known as old.
@@ -83,8 +85,9 @@ def cluster(
 
     With `known` (n,), the labels of an earlier run or NONE for what is new, only the new faces
     are compared: they join known groups or found new ones, and may show that two known groups
-    are one, which then goes on under the label of the larger. Faces that were together stay
-    so. A `closed` group takes in single faces but is not merged with another group.
+    are one, which then goes on under the label of the larger. A known group keeps its label,
+    however many new faces join it, and faces that were together stay so. A `closed` group takes
+    in single faces but is not merged with another group.
 
     Every face gets a label, if only for itself. New labels count on from the largest known.
     """
@@ -92,11 +95,12 @@ def cluster(
     known = np.full(count, NONE, np.int64) if known is None else known
     founders = np.ones(count, np.bool_) if founders is None else founders
     new = known == NONE
+    first_new = int(known.max(initial=NONE)) + 1
     labels = known.copy()
-    labels[new] = np.arange(new.sum()) + (known.max(initial=NONE) + 1)
+    labels[new] = np.arange(new.sum()) + first_new
     order = np.argsort(new, kind="stable")  # known faces first
     pairs = close_pairs(vectors[order], threshold=threshold, first=int((~new).sum()))
-    groups = _groups(labels, vectors, photos, founders, apart, set(closed), pairs, order)
+    groups = _groups(labels, vectors, photos, founders, apart, set(closed), pairs, order, first_new)
     _merge(groups, threshold, poor=False)
     _merge(groups, threshold, poor=True)
     for group in groups.groups:
@@ -164,6 +168,7 @@ def _groups(
     closed: set[int],
     pairs: tuple[Int64, Int64],
     order: Int64,
+    first_new: int,
 ) -> _Groups:
     """The groups to begin with: those that have a pair with another above the threshold."""
     links = np.stack([labels[order[side]] for side in pairs], axis=1)
@@ -184,6 +189,7 @@ def _groups(
             photos={int(photos[face]) for face in faces},
             against=set().union(*(against.get(face, ()) for face in faces)),
             closed=label in closed,
+            known=label < first_new,
         )
         for label, faces in zip(place, members, strict=True)
     ]
@@ -260,10 +266,10 @@ def _may_merge(one: _Group, other: _Group) -> bool:
 def _unite(all_groups: _Groups, a: int, b: int) -> int:
     """Make two groups one, in the place of the larger; return which that is.
 
-    It goes on under the label of the closed, the larger or the older of the two.
+    It goes on under the label of the closed, the known, the larger or the older of the two.
     """
     groups = all_groups.groups
-    first = min(groups[a], groups[b], key=lambda g: (not g.closed, -g.size, g.label))
+    first = min(groups[a], groups[b], key=lambda g: (not g.closed, not g.known, -g.size, g.label))
     stays, goes = (a, b) if groups[a].size >= groups[b].size else (b, a)
     large, small = groups[stays], groups[goes]
     if all_groups.founded[stays] == all_groups.founded[goes]:
@@ -273,7 +279,7 @@ def _unite(all_groups: _Groups, a: int, b: int) -> int:
         all_groups.totals[stays] = all_groups.totals[goes]
         all_groups.speakers[stays] = all_groups.speakers[goes]
         all_groups.founded[stays] = True
-    large.label, large.closed = first.label, first.closed
+    large.label, large.closed, large.known = first.label, first.closed, first.known
     large.members += small.members
     large.photos |= small.photos
     large.against |= small.against

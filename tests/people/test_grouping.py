@@ -61,6 +61,17 @@ def test_new_faces_join_and_ids_stay() -> None:
     assert Cluster.objects.get(pk=before[0]).size == 3
 
 
+def test_more_new_faces_than_known_ones_join_them() -> None:
+    """The new ones are more alike: they are together before they meet those that are known."""
+    a, b = ana(10), ana(11)
+    grouping.refresh()
+    before = cluster_of(a, b)
+    more = [make_face(vector=near(ANA, 0.97, 20 + n)) for n in range(4)]
+    assert grouping.refresh()
+    assert set(cluster_of(a, b, *more)) == set(before)
+    assert Cluster.objects.get().size == 6
+
+
 def test_a_new_cluster_never_takes_the_place_of_an_empty_one() -> None:
     ana(10)
     grouping.refresh()

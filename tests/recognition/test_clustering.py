@@ -102,6 +102,13 @@ def test_new_faces_join_and_labels_stay() -> None:
     assert labels[:5] == [40, 40, 7, 7, 40] and labels[5] not in (40, 7)
 
 
+def test_a_known_group_keeps_its_label_among_more_new_faces() -> None:
+    """The new ones are more alike, so that they are one group before they meet the known one."""
+    more = [ana(20 + n, 0.97) for n in range(4)]
+    assert run(ana(10), ana(11), *more, known=[7, 7, *[NONE] * 4]) == [7] * 6
+    assert run(ana(10), rui(11), *more, known=[7, 9, *[NONE] * 4]) == [7, 9, *[7] * 4]
+
+
 def test_groups_that_a_person_joined_do_not_fall_apart() -> None:
     assert run(ANA, RUI, ana(10), known=[3, 3, NONE])[:2] == [3, 3]
 
