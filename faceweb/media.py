@@ -30,9 +30,13 @@ class Folder(FileSystemStorage):
         except FileNotFoundError:
             self._make(os.path.dirname(path))
             target = self._opened(path)
-        with os.fdopen(target, "wb") as written:
+        try:
             for chunk in file.chunks():
-                written.write(chunk)
+                left = memoryview(chunk)
+                while left:
+                    left = left[os.write(target, left) :]
+        finally:
+            os.close(target)
         return name
 
     def _opened(self, path: str) -> int:
