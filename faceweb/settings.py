@@ -225,7 +225,7 @@ def _media_storage(address: str) -> dict[str, Any]:
     """s3://KEY:SECRET@bucket/prefix?region=...&endpoint=https://..., or the data folder."""
     if not address:
         options: dict[str, Any] = {
-            "location": DATA_DIR / "media",
+            "location": DATA_DIR / "media", "allow_overwrite": True,
             "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700,
         }  # fmt: skip
         return {"BACKEND": "faceweb.media.Folder", "OPTIONS": options}

@@ -24,8 +24,8 @@ _SMALL = 16, 1_000_000
 # So large that what a task costs in itself hardly counts. Such a task stops where a search waits.
 PHOTOS_PER_TASK = 48
 _LARGE = PHOTOS_PER_TASK, 3_000_000
-# Fewer photos are no task of their own while others are left.
-_FEWEST = 8
+# Photos that are looked at as one batch: tasks are of so many or several times as many.
+_FEWEST = 12
 # How many photos that someone has open go past those of an import.
 _FEW = 8
 # How many photos are queued at once where there may be thousands of them.
@@ -181,7 +181,7 @@ def _portions(
     """
     at = 0
     while at < len(sizes):
-        share = (len(sizes) - at) // (2 * settings.FACEWEB_WORKER_THREADS)
+        share = (len(sizes) - at) // (2 * settings.FACEWEB_WORKER_THREADS) // _FEWEST * _FEWEST
         few = sizes[at : at + min(most, max(fewest, share))]
         light = sum(total <= most_bytes for total in accumulate(size for _, size in few))
         few = few[: max(1, light)]

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 
 from faceweb.media import Folder
 
@@ -41,19 +42,50 @@ def test_nobody_else_on_the_machine_can_look_in(folder) -> None:
     folder.save(NAME, ContentFile(b"picture"))
     modes = {Path(folder.path(NAME)).stat().st_mode & 0o777}
     assert modes == {0o600}
-    folders = [folder.location, *(folder.path(part) for part in ("photos", "photos/ab/cd/abcd"))]
-    assert {Path(each).stat().st_mode & 0o777 for each in folders} == {0o700}
+    parents = Path(folder.path(NAME)).relative_to(folder.location).parents
+    folders = [Path(folder.location, part) for part in parents]
+    assert len(folders) == 5
+    assert {each.stat().st_mode & 0o777 for each in folders} == {0o700}
 
 
-def test_a_name_leads_nowhere_else(folder) -> None:
+@pytest.mark.parametrize("name", ["../outside.jpg", "/outside.jpg", "", None])
+def test_a_name_leads_nowhere_else(folder, name) -> None:
     with pytest.raises(SuspiciousFileOperation):
-        folder.save("../outside.jpg", ContentFile(b"picture"))
+        folder.save(name, ContentFile(b"picture"))
+    assert not Path(folder.location).exists()
 
 
 def test_what_cannot_be_written_says_so(folder) -> None:
     folder.save("photos", ContentFile(b"in the way"))
     with pytest.raises(OSError, match="photos"):
         folder.save(NAME, ContentFile(b"picture"))
+
+
+def test_a_folder_that_is_not_there_says_so(folder) -> None:
+    Path(folder.location).symlink_to("a disk that is not mounted")
+    with pytest.raises(FileNotFoundError):
+        folder.save(NAME, ContentFile(b"picture"))
+
+
+def test_of_two_who_write_at_once_one_file_stays_whole(folder) -> None:
+    sizes, started = (500_000, 300_000), threading.Barrier(2)
+
+    def save(number: int) -> None:
+        started.wait()
+        folder.save(NAME, ContentFile(bytes([number]) * sizes[number]))
+
+    for _ in range(20):
+        threads = [threading.Thread(target=save, args=(number,)) for number in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        content = Path(folder.path(NAME)).read_bytes()
+        assert content in (bytes(sizes[0]), b"\1" * sizes[1])
+
+
+def test_pictures_are_kept_so_unless_settings_say_otherwise() -> None:
+    assert isinstance(storages["default"], Folder)
 
 
 def test_threads_make_the_same_folders_at_once(folder) -> None:

@@ -188,7 +188,8 @@ def _groups(
             members=faces,
             photos={int(photos[face]) for face in faces},
             against=set().union(*(against.get(face, ()) for face in faces)),
-            closed=label in closed,
+            # An empty group may be closed, and its label be given anew.
+            closed=label < first_new and label in closed,
             known=label < first_new,
         )
         for label, faces in zip(place, members, strict=True)

@@ -15,8 +15,8 @@ def fitted(picture: Pixels, longest_side: float) -> Pixels:
         return picture
     wanted = (max(1, round(width * share)), max(1, round(height * share)))
     small = np.ascontiguousarray(picture)
-    # By halves, so that interpolation misses no pixel: a fifth of the time that areas' means take.
-    # An odd last row or column stays out: exact halves are what OpenCV is quick at.
+    # By halves, so that interpolation passes over no pixel: a fifth of the time of areas' means.
+    # Exact halves, which OpenCV is quick at: an odd last row or column stays out.
     while max(height, width) > 2 * longest_side and min(height, width) > 1:
         height, width = height // 2, width // 2
         even = small[: 2 * height, : 2 * width]

@@ -83,6 +83,18 @@ def test_a_new_cluster_never_takes_the_place_of_an_empty_one() -> None:
     assert not Face.objects.filter(cluster=empty).exists()
 
 
+def test_a_new_face_is_not_set_aside_because_an_empty_cluster_was() -> None:
+    known = ana(10)
+    grouping.refresh()
+    before = cluster_of(known)
+    aside = Cluster.objects.create(dismissed_at=timezone.now())
+    assert aside.pk == before[0] + 1  # the next free number, which a new group gets meanwhile
+    new = ana(11)
+    grouping.refresh()
+    assert cluster_of(known, new) == before * 2
+    assert Cluster.objects.waiting().get().size == 2
+
+
 def test_two_faces_of_one_photo_are_never_in_one_cluster() -> None:
     photo = make_photo()
     a, b, c = ana(10, photo=photo), ana(11, photo=photo), ana(12)

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core.management import call_command
 
+from faceweb import queues
 from people.management.commands.import_photos import Command
 from people.models import Photo
 from tests.factories import picture
@@ -64,3 +65,20 @@ def test_a_file_that_cannot_be_read_is_passed_over_and_its_neighbours_are_not(fo
     outcome = json.loads(said.out)
     assert outcome["new"] == 4 and [one["photo"] for one in outcome["refused"]] == ["text.jpg"]
     assert f"{folder / 'gone.jpg'}: No such file or directory; passed over" in said.err
+
+
+@pytest.mark.parametrize(("photos", "tasks"), [(48, [12] * 4), (50, [48, 2]), (3, [3])])
+def test_photos_are_queued_as_they_are_stored(
+    tmp_path, capsys, monkeypatch, settings, sent, photos, tasks
+) -> None:
+    settings.FACEWEB_WORKER_THREADS = 3
+    monkeypatch.setattr(queues, "waiting", lambda queue: 0)
+    monkeypatch.setattr(Command, "_wait", lambda self, batch: None)
+    for number in range(photos):
+        (tmp_path / f"{number}.jpg").write_bytes(picture(40, 40 + number))
+    call_command("import_photos", tmp_path)
+    queued = [ids for name, ids in sent if name == "people.process_photos"]
+    assert [len(ids) for ids in queued] == tasks
+    assert sorted(pk for ids in queued for pk in ids) == sorted(
+        Photo.objects.values_list("pk", flat=True)
+    )

@@ -130,6 +130,11 @@ def test_a_closed_group_takes_in_faces_but_not_groups() -> None:
     assert run(left, left, ANA, known=[1, 1, NONE], closed=[1]) == [1, 1, 1]
 
 
+def test_a_new_group_is_not_closed_because_an_empty_one_was() -> None:
+    assert run(ana(10), ana(11), known=[7, NONE], closed=[8]) == [7, 7]
+    assert run(ana(10), ana(11), ana(12), known=[7, 7, NONE], closed=[8]) == [7] * 3
+
+
 @pytest.mark.parametrize("batches", [1, 3, 30])
 def test_the_rules_hold_however_faces_arrive(batches: int) -> None:
     vectors, _ = people(25, 6, seed=4, spread=0.07)

@@ -122,8 +122,8 @@ def _parts() -> list[Part]:
         "--no-control-socket",
     ]  # fmt: skip
     parts = [
-        # Threads that each keep their own heap would make the worker grow by half.
-        Part("worker", worker, _worker_ready, environment={"MALLOC_ARENA_MAX": "2"}),
+        # With many cores, a heap for each thread would make the worker grow (docs/adr/0009).
+        Part("worker", worker, _worker_ready, environment={"MALLOC_ARENA_MAX": "8"}),
         Part("web", web, _web_ready),
     ]
     return parts if settings.REDIS_URL else [_broker(), *parts]
