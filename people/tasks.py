@@ -24,7 +24,7 @@ _SMALL = 16, 1_000_000
 # So large that what a task costs in itself hardly counts. Such a task stops where a search waits.
 PHOTOS_PER_TASK = 48
 _LARGE = PHOTOS_PER_TASK, 3_000_000
-# Photos that are looked at as one batch: tasks are of so many or several times as many.
+# As many as services.ingest looks at as one batch: tasks are of so many or several times as many.
 _FEWEST = 12
 # How many photos that someone has open go past those of an import.
 _FEW = 8

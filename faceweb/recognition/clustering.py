@@ -100,7 +100,9 @@ def cluster(
     labels[new] = np.arange(new.sum()) + first_new
     order = np.argsort(new, kind="stable")  # known faces first
     pairs = close_pairs(vectors[order], threshold=threshold, first=int((~new).sum()))
-    groups = _groups(labels, vectors, photos, founders, apart, set(closed), pairs, order, first_new)
+    # The label of an empty group, which may be closed, can be given anew.
+    shut = {label for label in closed if label < first_new}
+    groups = _groups(labels, vectors, photos, founders, apart, shut, pairs, order, first_new)
     _merge(groups, threshold, poor=False)
     _merge(groups, threshold, poor=True)
     for group in groups.groups:
@@ -188,8 +190,7 @@ def _groups(
             members=faces,
             photos={int(photos[face]) for face in faces},
             against=set().union(*(against.get(face, ()) for face in faces)),
-            # An empty group may be closed, and its label be given anew.
-            closed=label < first_new and label in closed,
+            closed=label in closed,
             known=label < first_new,
         )
         for label, faces in zip(place, members, strict=True)
