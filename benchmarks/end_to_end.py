@@ -1,12 +1,18 @@
 """A whole faceweb on a folder of photos: import through broker, worker, database and index.
 
-    python -m benchmarks.end_to_end FOLDER [--probe PHOTO] [--json FILE]
+    python -m benchmarks.end_to_end FOLDER [--rounds N] [--copies N] [--side PIXELS]
+                                           [--names file|folder|none] [--probe PHOTO] [--json FILE]
 
-Starts an instance of its own in a temporary folder and imports four fifths of FOLDER by command.
-Prints photos a second, what share that is of the pipeline alone on the same decoded photos (before
-the import and after it, because machines have moods), the worker's memory over time and how busy
-the cores were. Then it imports the last fifth while someone searches with one photo every few
-seconds, and says how long searches took meanwhile and before.
+Starts an instance of its own in a temporary folder and imports four fifths of the photos by
+command, in a few rounds. Before, between and after the rounds, the pipeline alone looks at some of
+the same photos, decoded: machines have moods, and only what was measured side by side compares.
+Prints photos a second and what share that is of the pipeline alone, for each round and on average,
+the worker's memory over time and how busy the cores were. Then it imports the last fifth while
+someone searches with one photo every few seconds, and says how long searches took meanwhile and
+before.
+
+With --copies, small folders become large: each photo is taken so many times, each time cut by some
+more pixels, so that none is known already.
 
 Not right after another run: for some minutes, ext4 looks at every deleted file before it makes a
 new one, which costs a photo up to 3 ms. A file system of its own (TMPDIR) has no such memory.
@@ -22,22 +28,29 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
+from PIL import Image, ImageOps
 
 from benchmarks.machine import keep, machine
 from benchmarks.pipeline import decoded, photos_a_second
 from tests.e2e.running import Running, running
 
 ENDINGS = (".jpg", ".jpeg", ".png")
-SAMPLE = 200  # photos on which the pipeline alone is timed
+SAMPLE = 200  # photos on which the pipeline alone is timed, each time others
+WAYS = 16  # in which a photo is cut from the left; as many from above
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--copies", type=int, default=1, choices=range(1, WAYS * WAYS + 1),
+                        metavar="N", help=f"of each photo, {WAYS * WAYS} at most")  # fmt: skip
+    parser.add_argument("--side", type=int, help="longer side of photos at most")
     parser.add_argument("--names", default="file", choices=("file", "folder", "none"))
     parser.add_argument("--probe", type=Path, help="the photo to search with")
     parser.add_argument("--pause", type=float, default=3, help="seconds between two searches")
@@ -45,32 +58,65 @@ def main() -> None:
     options = parser.parse_args()
     probe = options.probe or next(p for p in sorted(options.folder.rglob("*.jp*g")))
     with tempfile.TemporaryDirectory() as folder:
-        most, rest = _divided(options.folder, Path(folder))
-        sample = decoded(options.folder, SAMPLE, 4000)
-        alone = [photos_a_second(sample, "faceweb", rounds=2)]
+        rounds, last = _divided(options, Path(folder))
         with running(Path(folder) / "data") as site:
             search = _searcher(site, probe)
-            results = _import(site, most, options.names)
-            alone.append(photos_a_second(sample, "faceweb", rounds=2))
+            results = _in_turns(site, rounds, options.names)
             results["search s, idle"] = _median([search() for _ in range(20)])
-            results |= _import_and_search(site, rest, options.names, search, options.pause)
-    results["pipeline alone, photos a second"] = [round(rate, 1) for rate in alone]
-    share = results["photos a second"] / statistics.mean(alone)
-    results["share of the pipeline alone"] = round(share, 2)
+            results |= _import_and_search(site, last, options.names, search, options.pause)
     print(f"{machine()['processor']}, {machine()['cores']} cores")
     for key, value in results.items():
         print(f"{key:36} {value}")
     keep(options.json, {"end_to_end": results})
 
 
-def _divided(folder: Path, into: Path) -> tuple[Path, Path]:
-    """Copies of four fifths of a folder's photos and of the last fifth, in their subfolders."""
-    photos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    for number, path in enumerate(photos):
-        copy = into / ("rest" if number % 5 == 4 else "most") / path.relative_to(folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    return into / "most", into / "rest"
+def _divided(options: argparse.Namespace, into: Path) -> tuple[list[Path], Path]:
+    """Folders with four fifths of the photos, one for each round, and one with the last fifth."""
+    rounds = [into / f"round{number}" for number in range(options.rounds)]
+    last = into / "last"
+    paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in ENDINGS)
+    photos = [(copy, path) for copy in range(options.copies) for path in paths]
+    for number, (copy, path) in enumerate(photos):
+        part = last if number % 5 == 4 else rounds[number % options.rounds]
+        target = part / str(copy) / path.relative_to(options.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if copy or options.side:
+            _cut(path, copy, options.side).save(target.with_suffix(".jpg"), quality=90)
+        else:
+            shutil.copyfile(path, target)
+    return rounds, last
+
+
+def _cut(path: Path, number: int, side: int | None) -> Image.Image:
+    with Image.open(path) as file:
+        photo = ImageOps.exif_transpose(file).convert("RGB")
+    if side:
+        photo.thumbnail((side, side))
+    return photo.crop((number % WAYS, number // WAYS, *photo.size))
+
+
+def _in_turns(site: Running, rounds: list[Path], names: str) -> dict[str, Any]:
+    """Import one folder after the other, and ask the pipeline alone before and after each."""
+    alone = [_alone(rounds[0], 0)]
+    imports = []
+    for number, folder in enumerate(rounds, start=1):
+        imports.append(_import(site, folder, names))
+        alone.append(_alone(folder, number))
+    rates = [one["photos a second"] for one in imports]
+    beside = [(before + after) / 2 for before, after in pairwise(alone)]
+    shares = [rate / pipeline for rate, pipeline in zip(rates, beside, strict=True)]
+    together = {key: [one[key] for one in imports] for key in imports[0]}
+    memory = [size for one in together.pop("memory") for size in one]
+    return together | {
+        "worker's memory MB, by tenths": [round(m) for m in memory[:: max(1, len(memory) // 10)]],
+        "pipeline alone, photos a second": [round(rate, 1) for rate in alone],
+        "share of the pipeline alone": [round(share, 2) for share in shares],
+        "on average": round(statistics.mean(shares), 3),
+    }
+
+
+def _alone(folder: Path, seed: int) -> float:
+    return photos_a_second(decoded(folder, SAMPLE, 4000, seed=seed), "faceweb", rounds=2)
 
 
 def _import(site: Running, folder: Path, names: str) -> dict[str, Any]:
@@ -99,7 +145,7 @@ def _import(site: Running, folder: Path, names: str) -> dict[str, Any]:
         "seconds": outcome["seconds"],
         "photos a second": round(outcome["new"] / outcome["seconds"], 1),
         "cores busy, %": round(statistics.mean(busy)),
-        "worker's memory MB, by tenths": [round(m) for m in memory[:: max(1, len(memory) // 10)]],
+        "memory": memory,
     }
 
 

@@ -51,11 +51,11 @@ def main() -> None:
     keep(options.json, results)
 
 
-def decoded(folder: Path, sample: int, side: int) -> list[np.ndarray]:
-    """Some readable photos below a folder, always the same ones, no larger than `side`."""
+def decoded(folder: Path, sample: int, side: int, *, seed: int = 0) -> list[np.ndarray]:
+    """Some readable photos below a folder, the same for the same seed, no larger than `side`."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     # At random: names may repeat in a pattern, and every n-th be much the same photo each time.
-    chosen = random.Random(0).sample(paths, min(sample, len(paths)))
+    chosen = random.Random(seed).sample(paths, min(sample, len(paths)))
     photos = []
     for path in chosen:
         try:
