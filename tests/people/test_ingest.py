@@ -89,14 +89,23 @@ def test_rows_that_cannot_be_stored_leave_all_photos_waiting(index, monkeypatch)
     assert Photo.objects.filter(status="queued", claim=None, crashes=0).count() == 14
 
 
-def test_a_photo_that_the_storage_cannot_give_holds_up_no_others(index, monkeypatch) -> None:
+@pytest.mark.parametrize("at", ["open", "first byte"])
+def test_a_photo_that_the_storage_cannot_give_holds_up_no_others(index, monkeypatch, at) -> None:
     photos = [stored(picture(40, 40 + n)) for n in range(3)]
     name, real = photos[1].file.name, default_storage.open
 
-    def fails(wanted, *rest):
-        if wanted == name:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if size == 1:
+                return super().read(size)
             raise PermissionError("not now")
-        return real(wanted, *rest)
+
+    def fails(wanted, *rest):
+        if wanted != name:
+            return real(wanted, *rest)
+        if at == "open":
+            raise PermissionError("not now")
+        return Failing(b"\xff")
 
     monkeypatch.setattr(default_storage, "open", fails)
     with pytest.raises(PermissionError):
