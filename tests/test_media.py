@@ -1,7 +1,6 @@
 """Pictures in a folder of this machine."""
 
 import io
-import os
 import threading
 from pathlib import Path
 
@@ -29,16 +28,6 @@ def test_what_is_saved_can_be_read_and_is_written_over(folder) -> None:
     with folder.open(NAME) as file:
         assert file.read() == b"short"
     assert folder.listdir("photos/ab/cd/abcd") == ([], ["preview.jpg"])
-
-
-def test_only_a_file_with_something_in_it_is_cut(folder, monkeypatch) -> None:
-    cut: list[int] = []
-    ftruncate = os.ftruncate
-    monkeypatch.setattr(os, "ftruncate", lambda *of: cut.append(ftruncate(*of)))
-    folder.save(NAME, ContentFile(b"new"))
-    assert not cut
-    folder.save(NAME, ContentFile(b"again"))
-    assert len(cut) == 1
 
 
 def test_any_file_is_saved_from_its_start(folder) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -22,11 +24,11 @@ from faceweb.recognition.detection import Detections
 from faceweb.recognition.embedders import EmbedderSpec
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.geometry import in_hundredths
-from faceweb.recognition.images import DecodedImage
+from faceweb.recognition.images import DecodedImage, decode
 from faceweb.recognition.pipeline import FoundFace, Pipeline
 from people.jobs import LEASE, MAX_CRASHES, Status
 from people.models import Face, FaceEmbedding, Photo, Suggestion
-from people.services import indexing, ingest, leftovers
+from people.services import indexing, leftovers
 
 log = logging.getLogger("faceweb.photos")
 
@@ -124,7 +126,7 @@ def _embed(photo: Photo) -> list[FaceEmbedding] | None:
     if not faces:
         return None
     try:
-        image = ingest.decoded(photo)
+        image = _image(photo)
     except ImageError as error:
         return _set_aside(photo, error.problem.value, error.detail)
     except FileNotFoundError as error:
@@ -135,6 +137,14 @@ def _embed(photo: Photo) -> list[FaceEmbedding] | None:
         log.exception("the faces of photo %d cannot be embedded", photo.pk)
         return _set_aside(photo, "unexpected", f"{type(error).__name__}: {error}")
     return _store(photo, seen, spec)
+
+
+def _image(photo: Photo) -> DecodedImage:
+    """The picture. Raises ImageError, FileNotFoundError, and OSError if the storage fails."""
+    # Read whole before it is decoded: to a decoder a fault of the storage is a damaged picture.
+    with default_storage.open(photo.file.name or "") as file:
+        content = file.read()
+    return decode(content, max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns)
 
 
 def _see(pipeline: Pipeline, image: DecodedImage, faces: list[Face]) -> list[_Seen]:

@@ -35,8 +35,6 @@ log = logging.getLogger("faceweb.photos")
 _BATCH, _BATCH_PIXELS = 12, 4_000_000
 # Bytes for each pixel of a photo that is its own preview. Those made here have about a fifth.
 _LIGHT = 0.3
-# Bytes of a file that is read before it is decoded; of larger ones memory might not hold a few.
-_READ_WHOLE = 256_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +144,11 @@ def _decode(photo: Photo, faults: list[OSError]) -> DecodedImage | None:
 
 
 def decoded(photo: Photo) -> DecodedImage:
-    """The picture, upright and turned as people turned it.
-
-    Raises ImageError, FileNotFoundError, and OSError if the storage fails.
-    """
+    """The picture, upright and turned as people turned it. Raises ImageError, FileNotFoundError."""
     with default_storage.open(photo.file.name or "") as file:
-        # Read before it is decoded: to a decoder a fault of the storage is a damaged picture.
-        content = file.read() if photo.size <= _READ_WHOLE else cast(BinaryIO, file)
-        return decode(content, max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns)
+        return decode(
+            cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS, turns=photo.turns
+        )
 
 
 def _fail(photo: Photo, code: str, detail: str) -> None:

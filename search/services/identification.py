@@ -7,6 +7,7 @@ import json
 import logging
 import time
 import uuid
+from typing import BinaryIO, cast
 
 import numpy as np
 from django.conf import settings
@@ -42,8 +43,7 @@ def run_search(*, search_id: uuid.UUID, worker: str) -> None:
     start = time.perf_counter()
     try:
         with default_storage.open(search.file.name or "") as file:
-            content = file.read()  # to a decoder, a fault of the storage is a damaged picture
-        image = decode(content, max_pixels=settings.FACEWEB_MAX_PIXELS)
+            image = decode(cast(BinaryIO, file), max_pixels=settings.FACEWEB_MAX_PIXELS)
         faces = runtime.pipeline().analyse([image], mirrored=True)[0]
         gallery_size = runtime.index().count(runtime.pipeline().spec.collection)
         vectors = np.stack([face.embedding for face in faces]) if faces else None

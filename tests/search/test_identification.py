@@ -1,7 +1,5 @@
 """Answering: grouped by person, joined to live rows, honest about strangers."""
 
-import io
-
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
@@ -137,21 +135,6 @@ def test_a_photo_that_cannot_be_opened_says_so(index) -> None:
     search.refresh_from_db()
     assert search.status == "failed"
     assert "end of the file is missing" in answer_as_data(search=search, photo="p")["error"]
-
-
-def test_a_storage_that_fails_is_not_taken_for_a_damaged_photo(index, monkeypatch) -> None:
-    class Failing(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            if size == 1:
-                return super().read(size)
-            raise OSError("the disk does not answer")
-
-    with face_photo("obama.jpg").open("rb") as file:
-        search = searches.create_search(upload=file, name="obama.jpg")
-    monkeypatch.setattr(identification.default_storage, "open", lambda _: Failing(b"\xff"))
-    identification.run_search(search_id=search.pk, worker="t")
-    search.refresh_from_db()
-    assert (search.status, search.error_code) == ("failed", "unexpected")
 
 
 @pytest.mark.parametrize(
