@@ -4,15 +4,16 @@
                                            [--names file|folder|none] [--probe PHOTO] [--json FILE]
 
 Starts an instance of its own in a temporary folder and imports four fifths of the photos by
-command, in a few rounds. Before, between and after the rounds, the pipeline alone looks at some of
-the same photos, decoded: machines have moods, and only what was measured side by side compares.
+command, in a few rounds. Before, between and after the rounds, when the worker has come to rest,
+the pipeline alone looks at some photos of the round before, decoded: machines have moods, and only
+what was measured side by side compares.
 Prints photos a second and what share that is of the pipeline alone, for each round and on average,
 the worker's memory over time and how busy the cores were. Then it imports the last fifth while
 someone searches with one photo every few seconds, and says how long searches took meanwhile and
 before.
 
-With --copies, small folders become large: each photo is taken so many times, each time cut by some
-more pixels, so that none is known already.
+With --copies, small folders become large: each photo is taken so many times, each time cut by other
+numbers of pixels from the left and from above, so that none is known already.
 
 Not right after another run: for some minutes, ext4 looks at every deleted file before it makes a
 new one, which costs a photo up to 3 ms. A file system of its own (TMPDIR) has no such memory.
@@ -40,22 +41,27 @@ from benchmarks.pipeline import decoded, photos_a_second
 from tests.e2e.running import Running, running
 
 ENDINGS = (".jpg", ".jpeg", ".png")
-SAMPLE = 200  # photos on which the pipeline alone is timed, each time others
-WAYS = 16  # in which a photo is cut from the left; as many from above
+SAMPLE = 200  # photos on which the pipeline alone is timed
+CUTS = 16  # from the left by 0 to 15 pixels, and as much from above
+AT_REST = 5  # per cent of a core that a worker takes at most that has nothing to do
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--copies", type=int, default=1, choices=range(1, WAYS * WAYS + 1),
-                        metavar="N", help=f"of each photo, {WAYS * WAYS} at most")  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=3, help="imports that are timed")
+    parser.add_argument("--copies", type=int, default=1, help=f"of a photo, {CUTS**2} at most")
     parser.add_argument("--side", type=int, help="longer side of photos at most")
     parser.add_argument("--names", default="file", choices=("file", "folder", "none"))
     parser.add_argument("--probe", type=Path, help="the photo to search with")
     parser.add_argument("--pause", type=float, default=3, help="seconds between two searches")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    photos = sum(path.suffix.lower() in ENDINGS for path in options.folder.rglob("*"))
+    if not 1 <= options.copies <= CUTS**2:
+        parser.error(f"--copies goes from 1 to {CUTS**2}")
+    if options.rounds < 1 or photos * options.copies < 5 * options.rounds:
+        parser.error("--rounds is at least 1, and each needs five photos")
     probe = options.probe or next(p for p in sorted(options.folder.rglob("*.jp*g")))
     with tempfile.TemporaryDirectory() as folder:
         rounds, last = _divided(options, Path(folder))
@@ -77,11 +83,13 @@ def _divided(options: argparse.Namespace, into: Path) -> tuple[list[Path], Path]
     paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in ENDINGS)
     photos = [(copy, path) for copy in range(options.copies) for path in paths]
     for number, (copy, path) in enumerate(photos):
-        part = last if number % 5 == 4 else rounds[number % options.rounds]
+        part = last if number % 5 == 4 else rounds[(number - number // 5) % len(rounds)]
         target = part / str(copy) / path.relative_to(options.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         if copy or options.side:
-            _cut(path, copy, options.side).save(target.with_suffix(".jpg"), quality=90)
+            # "a.png" and "a.jpg" may lie side by side; a number is no part of a person's name.
+            target = target.with_name(f"{path.stem}_{number}.jpg")
+            _cut(path, copy, options.side).save(target, quality=90)
         else:
             shutil.copyfile(path, target)
     return rounds, last
@@ -92,16 +100,16 @@ def _cut(path: Path, number: int, side: int | None) -> Image.Image:
         photo = ImageOps.exif_transpose(file).convert("RGB")
     if side:
         photo.thumbnail((side, side))
-    return photo.crop((number % WAYS, number // WAYS, *photo.size))
+    return photo.crop((number % CUTS, number // CUTS, *photo.size))
 
 
 def _in_turns(site: Running, rounds: list[Path], names: str) -> dict[str, Any]:
     """Import one folder after the other, and ask the pipeline alone before and after each."""
-    alone = [_alone(rounds[0], 0)]
+    alone = [_alone(site, rounds[0], 0)]
     imports = []
     for number, folder in enumerate(rounds, start=1):
         imports.append(_import(site, folder, names))
-        alone.append(_alone(folder, number))
+        alone.append(_alone(site, folder, number))
     rates = [one["photos a second"] for one in imports]
     beside = [(before + after) / 2 for before, after in pairwise(alone)]
     shares = [rate / pipeline for rate, pipeline in zip(rates, beside, strict=True)]
@@ -111,11 +119,15 @@ def _in_turns(site: Running, rounds: list[Path], names: str) -> dict[str, Any]:
         "worker's memory MB, by tenths": [round(m) for m in memory[:: max(1, len(memory) // 10)]],
         "pipeline alone, photos a second": [round(rate, 1) for rate in alone],
         "share of the pipeline alone": [round(share, 2) for share in shares],
-        "on average": round(statistics.mean(shares), 3),
+        "share, on average": round(statistics.mean(shares), 3),
     }
 
 
-def _alone(folder: Path, seed: int) -> float:
+def _alone(site: Running, folder: Path, seed: int) -> float:
+    worker = site.worker()
+    assert worker is not None
+    while worker.cpu_percent(interval=1) > AT_REST:  # it groups faces when an import is through
+        pass
     return photos_a_second(decoded(folder, SAMPLE, 4000, seed=seed), "faceweb", rounds=2)
 
 
