@@ -139,7 +139,8 @@ def _import(site: Running, folder: Path, names: str) -> dict[str, Any]:
 
     def watch() -> None:
         psutil.cpu_percent()
-        while not done.wait(1):
+        while not busy or not done.is_set():
+            done.wait(1)
             memory.append(worker.memory_info().rss / 1e6)
             busy.append(psutil.cpu_percent())
 

@@ -38,7 +38,7 @@ class Folder(FileSystemStorage):
         try:
             # Of two who write at once, the later's file stays, whole.
             fcntl.flock(target, fcntl.LOCK_EX)
-            # Not a new file: to cut it makes ext4 write it to the disk as soon as it is closed.
+            # A new file is empty, and cutting it would make ext4 write it to the disk at close.
             if os.fstat(target).st_size:
                 os.ftruncate(target, 0)
             for chunk in file.chunks():

@@ -1,6 +1,7 @@
 """Pictures in a folder of this machine."""
 
 import io
+import os
 import threading
 from pathlib import Path
 
@@ -28,6 +29,21 @@ def test_what_is_saved_can_be_read_and_is_written_over(folder) -> None:
     with folder.open(NAME) as file:
         assert file.read() == b"short"
     assert folder.listdir("photos/ab/cd/abcd") == ([], ["preview.jpg"])
+
+
+def test_only_a_file_with_something_in_it_is_cut(folder, monkeypatch) -> None:
+    cut: list[int] = []
+    ftruncate = os.ftruncate
+
+    def counting(target: int, length: int) -> None:
+        cut.append(length)
+        ftruncate(target, length)
+
+    monkeypatch.setattr(os, "ftruncate", counting)
+    folder.save(NAME, ContentFile(b"new"))
+    assert not cut
+    folder.save(NAME, ContentFile(b"again"))
+    assert cut == [0]
 
 
 def test_any_file_is_saved_from_its_start(folder) -> None:
@@ -82,6 +98,7 @@ def test_of_two_who_write_at_once_one_file_stays_whole(folder) -> None:
             thread.join()
         content = Path(folder.path(NAME)).read_bytes()
         assert content in (bytes(sizes[0]), b"\1" * sizes[1])
+        folder.delete(NAME)  # both are to find no file
 
 
 def test_pictures_are_kept_so_unless_settings_say_otherwise() -> None:
