@@ -32,6 +32,7 @@ import numpy as np
 
 from benchmarks.contenders import facenet_mtcnn
 from benchmarks.machine import keep, machine, table
+from benchmarks.pipeline import photos_below
 from faceweb.recognition.detection import DetectorSettings
 from faceweb.recognition.errors import ImageError
 from faceweb.recognition.geometry import overlaps
@@ -41,7 +42,6 @@ REFERENCE = "facenet-pytorch"
 CONTENDERS = (REFERENCE, "mtcnn", "yunet")
 BATCH = 8
 SETTINGS = DetectorSettings(min_score=0.7)  # facenet-pytorch's last threshold
-ENDINGS = (".jpg", ".jpeg", ".png")
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _spread(folder: Path, most: int) -> list[Path]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    paths = photos_below(folder)
     return paths[:: max(1, -(-len(paths) // most))]
 
 

@@ -37,10 +37,9 @@ import psutil
 from PIL import Image, ImageOps
 
 from benchmarks.machine import keep, machine
-from benchmarks.pipeline import decoded, photos_a_second
+from benchmarks.pipeline import decoded, photos_a_second, photos_below
 from tests.e2e.running import Running, running
 
-ENDINGS = (".jpg", ".jpeg", ".png")
 SAMPLE = 200  # photos on which the pipeline alone is timed
 CUTS = 16  # from the left by 0 to 15 pixels, and as much from above
 AT_REST = 5  # per cent of a core that a worker takes at most that has nothing to do
@@ -57,14 +56,14 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=3, help="seconds between two searches")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    photos = sum(path.suffix.lower() in ENDINGS for path in options.folder.rglob("*"))
+    paths = photos_below(options.folder)
     if not 1 <= options.copies <= CUTS**2:
         parser.error(f"--copies goes from 1 to {CUTS**2}")
-    if options.rounds < 1 or photos * options.copies < 5 * options.rounds:
+    if options.rounds < 1 or len(paths) * options.copies < 5 * options.rounds:
         parser.error("--rounds is at least 1, and each needs five photos")
     probe = options.probe or next(p for p in sorted(options.folder.rglob("*.jp*g")))
     with tempfile.TemporaryDirectory() as folder:
-        rounds, last = _divided(options, Path(folder))
+        rounds, last = _divided(paths, options, Path(folder))
         with running(Path(folder) / "data") as site:
             search = _searcher(site, probe)
             results = _in_turns(site, rounds, options.names)
@@ -76,11 +75,10 @@ def main() -> None:
     keep(options.json, {"end_to_end": results})
 
 
-def _divided(options: argparse.Namespace, into: Path) -> tuple[list[Path], Path]:
+def _divided(paths: list[Path], options: argparse.Namespace, into: Path) -> tuple[list[Path], Path]:
     """Folders with four fifths of the photos, one for each round, and one with the last fifth."""
     rounds = [into / f"round{number}" for number in range(options.rounds)]
     last = into / "last"
-    paths = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in ENDINGS)
     photos = [(copy, path) for copy in range(options.copies) for path in paths]
     for number, (copy, path) in enumerate(photos):
         part = last if number % 5 == 4 else rounds[(number - number // 5) % len(rounds)]

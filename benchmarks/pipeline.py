@@ -51,9 +51,14 @@ def main() -> None:
     keep(options.json, results)
 
 
+def photos_below(folder: Path) -> list[Path]:
+    """The files below a folder whose names end as photos' do, in order."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+
+
 def decoded(folder: Path, sample: int, side: int, *, seed: int = 0) -> list[np.ndarray]:
     """Some readable photos below a folder, the same for the same seed, no larger than `side`."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    paths = photos_below(folder)
     # At random: names may repeat in a pattern, and every n-th be much the same photo each time.
     chosen = random.Random(seed).sample(paths, min(sample, len(paths)))
     photos = []
